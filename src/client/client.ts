@@ -1,0 +1,160 @@
+import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../model/instance.ts';
+import type { OrchestrationDefinition } from '../model/functions.ts';
+
+/** An orchestration by definition (its input is then checked by the compiler) or by name. */
+export type OrchestrationReference<Input> = OrchestrationDefinition<Input, unknown> | string;
+
+/** Options of {@link DurableClient.startNew}. */
+export interface StartOptions<Input = unknown> {
+  /** Default: 32 random hex digits. */
+  readonly instanceId?: string;
+  /** Any value that JSON can hold; `undefined` means no input. */
+  readonly input?: Input;
+  /** Visible to the orchestrator and in the status. */
+  readonly version?: string;
+  /** Do not run before this time. Default: at once. */
+  readonly startAt?: Date;
+}
+
+/** Options of {@link DurableClient.waitForCompletion}. */
+export interface WaitOptions {
+  /** Milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Stops waiting; the orchestration goes on. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of {@link DurableClient.getStatus}. */
+export interface GetStatusOptions {
+  /** Also read the history of the current execution. Default `false`. */
+  readonly showHistory?: boolean;
+}
+
+/** The URLs that manage one instance (`HttpManagementPayload` of Durable Functions). */
+export interface HttpManagementPayload {
+  readonly id: string;
+  readonly statusQueryGetUri: string;
+  readonly sendEventPostUri: string;
+  readonly terminatePostUri: string;
+  readonly rewindPostUri: string;
+  readonly purgeHistoryDeleteUri: string;
+  readonly restartPostUri: string;
+  readonly suspendPostUri: string;
+  readonly resumePostUri: string;
+}
+
+/**
+ * The verbs on orchestration instances, after `DurableClient` of Durable Functions. One client speaks for one task hub.
+ * Every method throws a `DurableError` with a code for what a caller can act on.
+ */
+export interface OrchestrationClient {
+  readonly taskHub: string;
+
+  /**
+   * Starts an orchestration; when this resolves it is stored. An ended instance of the same id is replaced.
+   * @returns the instance id
+   * @throws DurableError `InvalidArgument` (id, input), `OrchestratorNotRegistered` when live workers are known and none
+   *   lists the name, `InstanceAlreadyExists` when a live instance has the id, `PayloadTooLarge`
+   */
+  startNew<Input>(orchestration: OrchestrationReference<Input>, options?: StartOptions<Input>): Promise<string>;
+
+  /**
+   * The same for input that is JSON text already: it is stored as it is.
+   * @param start.input JSON text, or `undefined` for no input; the caller has checked that it is JSON
+   */
+  startNewText(start: {
+    readonly name: string;
+    readonly instanceId?: string;
+    readonly input?: string;
+    readonly version?: string;
+  }): Promise<string>;
+
+  /** @returns the instance, or `undefined` when the hub has none of that id */
+  getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined>;
+
+  /**
+   * One page of instances.
+   * @throws DurableError `InvalidArgument` for a limit outside 1 to 1,000 or a foreign continuation token
+   */
+  getStatusBy(
+    filter: InstanceFilter,
+    page?: { readonly limit?: number; readonly continuationToken?: string },
+  ): Promise<InstancePage>;
+
+  /**
+   * Sends an event. It is kept until the orchestrator waits for it.
+   * @throws DurableError `InstanceNotFound`, `InstanceTerminal`, `InvalidArgument`, `PayloadTooLarge`
+   */
+  raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void>;
+
+  /** The same for JSON text. */
+  raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void>;
+
+  /**
+   * Asks for the end of an instance; its output becomes the reason.
+   * @throws DurableError `InstanceNotFound`, `InstanceTerminal`
+   */
+  terminate(instanceId: string, reason?: string): Promise<void>;
+
+  /** @throws DurableError `InstanceNotFound`, `InstanceTerminal`, `InvalidTransition` when suspended already */
+  suspend(instanceId: string, reason?: string): Promise<void>;
+
+  /** @throws DurableError `InstanceNotFound`, `InstanceTerminal`, `InvalidTransition` when not suspended */
+  resume(instanceId: string, reason?: string): Promise<void>;
+
+  /**
+   * Starts the same orchestrator with the same input again.
+   * @param options.restartWithNewInstanceId default `true`; `false` replaces the ended instance under its own id
+   * @returns the instance id that runs
+   * @throws DurableError `InstanceNotFound`, `InstanceAlreadyExists` (same id and live)
+   */
+  restart(instanceId: string, options?: { readonly restartWithNewInstanceId?: boolean }): Promise<string>;
+
+  /**
+   * Removes an ended instance with everything it left.
+   * @returns how many were removed: 1, or 0 when there is none of that id
+   * @throws DurableError `InstanceNotTerminal`
+   */
+  purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }>;
+
+  /** Removes ended instances that match; live ones never. */
+  purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }>;
+
+  /**
+   * Waits for the end of an instance.
+   * @returns the instance as it is when it has ended or the time is up; `undefined` when there is none of that id
+   */
+  waitForCompletion(instanceId: string, options?: WaitOptions): Promise<OrchestrationInstance | undefined>;
+}
+
+/** The request that an HTTP trigger answers: the standard `Request`, with the values of its route's parameters. */
+export interface HttpTriggerRequest extends Request {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+}
+
+/** The client that HTTP triggers get: the verbs, and answers with check-status URLs. */
+export interface DurableClient extends OrchestrationClient {
+  /** 202 with the management URLs, `Location` and `Retry-After`, as a start over HTTP answers. */
+  createCheckStatusResponse(request: Request | undefined, instanceId: string): Response;
+  createHttpManagementPayload(instanceId: string, request?: Request): HttpManagementPayload;
+  /**
+   * Waits, then answers: 200 with the output when completed, 200 with the status when terminated, 500 with the status
+   * when failed, else 202 as {@link createCheckStatusResponse}.
+   * @param options.timeoutInMilliseconds default 10,000
+   */
+  waitForCompletionOrCreateCheckStatusResponse(
+    request: Request,
+    instanceId: string,
+    options?: { readonly timeoutInMilliseconds?: number },
+  ): Promise<Response>;
+}
+
+/** Opens clients for the task hubs of one store; the HTTP front serves any hub that a request names. */
+export interface ClientSource {
+  readonly defaultTaskHub: string;
+  /** Never fails: an unknown hub has no instances, and comes into being with its first start. */
+  open(taskHub: string): OrchestrationClient;
+  /** @throws DurableError `StoreUnavailable` when the database cannot be reached or is not migrated */
+  ping(): Promise<void>;
+}

@@ -1,0 +1,53 @@
+import type { Failure } from './failure.ts';
+
+/** Run an activity. Ids number an execution's actions 0, 1, 2, … in the order of the calls. */
+export interface ScheduleTask {
+  readonly type: 'ScheduleTask';
+  readonly id: number;
+  readonly name: string;
+  readonly input?: string;
+  readonly version?: string;
+  /** 1 for the first try (absent), counted up by a retry policy. */
+  readonly attempt?: number;
+  /** For a retry: the id of the call's first try. */
+  readonly firstId?: number;
+}
+
+export interface CreateTimer {
+  readonly type: 'CreateTimer';
+  readonly id: number;
+  /** Milliseconds since 1970. */
+  readonly fireAt: number;
+}
+
+/** Forget a timer that has not fired. Leaves no event; a firing that is already on its way is tolerated. */
+export interface CancelTimer {
+  readonly type: 'CancelTimer';
+  readonly timerId: number;
+}
+
+/** The orchestrator returned or threw; always the last action. */
+export type CompleteOrchestration =
+  | {
+      readonly type: 'CompleteOrchestration';
+      readonly id: number;
+      readonly status: 'Completed';
+      readonly result?: string;
+    }
+  | {
+      readonly type: 'CompleteOrchestration';
+      readonly id: number;
+      readonly status: 'Failed';
+      readonly failure: Failure;
+    };
+
+/** What an orchestrator asked for in one turn. */
+export type Action = ScheduleTask | CreateTimer | CancelTimer | CompleteOrchestration;
+
+/** The outcome of running an orchestrator for one turn. */
+export interface Decision {
+  /** In ascending id, a completion last. */
+  readonly actions: readonly Action[];
+  /** The complete current custom status as JSON text; absent means none. */
+  readonly customStatus?: string;
+}

@@ -1,0 +1,32 @@
+/**
+ * Everything a caller of the client may want to act on, by code. `http/plugins/error-handler.ts` maps every code to a
+ * status and does not compile when one is missing.
+ */
+export type DurableErrorCode =
+  | 'InvalidArgument'
+  | 'OrchestratorNotRegistered'
+  | 'InstanceNotFound'
+  | 'InstanceAlreadyExists'
+  | 'InstanceTerminal'
+  | 'InstanceNotTerminal'
+  | 'InvalidTransition'
+  | 'PayloadTooLarge'
+  | 'StoreUnavailable'
+  | 'OutcomeUnknown'
+  | 'StorageFull';
+
+/** An expected error with a stable `code`; its message says what was wrong and what to do. */
+export class DurableError extends Error {
+  override readonly name = 'DurableError';
+  readonly code: DurableErrorCode;
+
+  constructor(code: DurableErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Closes a switch over a union: the compiler complains when a case is missing. */
+export function assertNever(value: never): never {
+  throw new Error(`unexpected case: ${JSON.stringify(value)}`);
+}

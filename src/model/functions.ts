@@ -1,0 +1,200 @@
+/**
+ * Definitions of user functions: plain values that a module exports. The constructors validate and brand them; nothing
+ * registers itself. The types of the contexts that user code sees are here too; `core/replay` implements them.
+ */
+import type { Failure } from './failure.ts';
+
+const brand: unique symbol = Symbol.for('perdure.definition');
+
+/** Milliseconds, or text such as `'250ms'`, `'30s'`, `'15m'`, `'24h'`, `'7d'`, or ISO 8601 such as `'PT24H'`. */
+export type Duration = number | string;
+
+/** When a failed call is tried again; the fields of `RetryOptions` of Durable Functions. */
+export interface RetryPolicy {
+  /** Delay before the second attempt, in milliseconds; more than 0. */
+  readonly firstRetryIntervalInMilliseconds: number;
+  /** Counts the first call too: 1 means no retry. */
+  readonly maxNumberOfAttempts: number;
+  /** Factor from one delay to the next; at least 1. Default 1. */
+  readonly backoffCoefficient?: number;
+  /** Longest delay in milliseconds. Default 3,600,000; -1 means no limit. */
+  readonly maxRetryIntervalInMilliseconds?: number;
+  /** No attempt begins later than this after the first, in milliseconds. Default -1: no limit. */
+  readonly retryTimeoutInMilliseconds?: number;
+  /** Whether to try again after this failure; throwing means no. Must be deterministic. Default: always. */
+  readonly handleFailure?: (failure: Failure) => boolean;
+}
+
+/** Options of {@link OrchestrationContext.callActivity}. */
+export interface CallActivityOptions {
+  readonly retry?: RetryPolicy;
+  readonly version?: string;
+}
+
+/** A durable operation on its way. Await it, `yield` it in a generator, or `yield*` it to keep the type. */
+export interface Task<T> extends PromiseLike<T> {
+  readonly isCompleted: boolean;
+  readonly isFaulted: boolean;
+  /** The result once completed; `undefined` before and when it failed. */
+  readonly result: T | undefined;
+  [Symbol.iterator](): Generator<Task<T>, T, unknown>;
+}
+
+/** A durable timer. */
+export interface TimerTask extends Task<void> {
+  readonly isCanceled: boolean;
+  /** Forgets the timer: it never fires. @throws Error when it has fired already */
+  cancel(): void;
+}
+
+/** A log that is silent while history is replayed, so that every line appears once. */
+export interface ReplaySafeLog {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What an orchestrator may use. Everything else (clock, randomness, I/O) belongs into activities. */
+export interface OrchestrationContext {
+  readonly instanceId: string;
+  readonly parentInstanceId: string | undefined;
+  readonly executionId: string;
+  readonly name: string;
+  readonly version: string | undefined;
+  /** True while events are played that were committed before. */
+  readonly isReplaying: boolean;
+  /** The time at which this turn began; the same in every replay, never goes back. */
+  readonly currentUtcDateTime: Date;
+  readonly customStatus: unknown;
+
+  /** Schedules an activity. It runs even when nobody awaits the task. */
+  callActivity<Input, Output>(activity: ActivityDefinition<Input, Output>, ...rest: CallArguments<Input>): Task<Output>;
+  callActivity<Output = unknown>(name: string, input?: unknown, options?: CallActivityOptions): Task<Output>;
+
+  /**
+   * A timer that fires at a time, or after a duration from `currentUtcDateTime`. A time in the past fires at once.
+   * @throws TypeError for anything that is neither
+   */
+  createTimer(when: Date | Duration): TimerTask;
+
+  /**
+   * Waits for an event (names are compared without case). Events are kept until somebody waits: the oldest event goes to
+   * the oldest waiter.
+   * @param options.timeout how long to wait; then the task fails with a `TimeoutError`
+   * @param options.defaultValue with a timeout: the value to go on with instead of failing
+   */
+  waitForExternalEvent<T = unknown>(name: string, options?: { readonly timeout?: Duration }): Task<T>;
+  waitForExternalEvent<T, D>(
+    name: string,
+    options: { readonly timeout: Duration; readonly defaultValue: D },
+  ): Task<T | D>;
+
+  /** Replaces the custom status shown by status queries; `null` and `undefined` clear it. At most 16 KiB of JSON. */
+  setCustomStatus(status: unknown): void;
+
+  /** Completes when every task has; then throws an AggregateError if any failed. Results in the order given. */
+  all<T extends readonly Task<unknown>[]>(
+    tasks: T,
+  ): Task<{ -readonly [K in keyof T]: T[K] extends Task<infer R> ? R : never }>;
+  /** Completes with the first task to complete or fail, which is the result. @throws Error for an empty list */
+  any<T extends Task<unknown>>(tasks: readonly T[]): Task<T>;
+
+  /** A UUID (version 5) that is the same in every replay. */
+  newGuid(): string;
+  readonly log: ReplaySafeLog;
+}
+
+/** `(input, options?)`; input may be left out when its type allows `undefined` or is unknown. */
+type CallArguments<Input> = undefined extends Input
+  ? [input?: Input, options?: CallActivityOptions]
+  : [input: Input, options?: CallActivityOptions];
+
+/** What an activity gets beside its input. */
+export interface ActivityContext {
+  readonly instanceId: string;
+  readonly activityName: string;
+  /** The same over retries and crashes of this call: an idempotency key for outside effects. */
+  readonly taskId: string;
+  /** 1 for the first run, counted up by the retry policy. */
+  readonly attempt: number;
+  /** How often a run of this attempt was lost in a crash. */
+  readonly redelivery: number;
+  /** Aborts on timeout, termination and shutdown. */
+  readonly signal: AbortSignal;
+  readonly log: ReplaySafeLog;
+}
+
+/** What a plain `yield` gives back: as loosely typed as parsed JSON. `yield*` keeps the task's type. */
+type Yielded = ReturnType<typeof JSON.parse>;
+type Generated<Output> = Generator<Task<unknown>, Output, Yielded> | AsyncGenerator<Task<unknown>, Output, Yielded>;
+
+/** The body of an orchestration: an async function, a generator or an async generator. Must be deterministic. */
+export type Orchestrator<Input, Output> = (
+  context: OrchestrationContext,
+  input: Input,
+) => Promise<Output> | Output | Generated<Output>;
+
+export type ActivityHandler<Input, Output> = (input: Input, context: ActivityContext) => Promise<Output> | Output;
+
+export interface OrchestrationDefinition<Input, Output> {
+  readonly [brand]: 'orchestration';
+  readonly name: string;
+  // Method syntax: definitions with any input type fit into one registry.
+  run(context: OrchestrationContext, input: Input): ReturnType<Orchestrator<Input, Output>>;
+}
+
+export interface ActivityDefinition<Input, Output> {
+  readonly [brand]: 'activity';
+  readonly name: string;
+  run(input: Input, context: ActivityContext): Promise<Output> | Output;
+}
+
+export type FunctionDefinition = OrchestrationDefinition<never, unknown> | ActivityDefinition<never, unknown>;
+
+/**
+ * Defines an orchestration.
+ * @param name what starts refer to; compared without case. 1 to 256 characters, none of `/ \\ # ?` or control characters
+ * @throws TypeError for a bad name or a body that is no function
+ */
+export function orchestration<Input = unknown, Output = unknown>(
+  name: string,
+  orchestrator: Orchestrator<Input, Output>,
+): OrchestrationDefinition<Input, Output> {
+  check('orchestration', name, orchestrator);
+  return { [brand]: 'orchestration', name, run: orchestrator };
+}
+
+/**
+ * Defines an activity: ordinary code, run at least once for each call.
+ * @param name what calls refer to; compared without case. Rules as for {@link orchestration}
+ * @throws TypeError for a bad name or a handler that is no function
+ */
+export function activity<Input = unknown, Output = unknown>(
+  name: string,
+  handler: ActivityHandler<Input, Output>,
+): ActivityDefinition<Input, Output> {
+  check('activity', name, handler);
+  return { [brand]: 'activity', name, run: handler };
+}
+
+/** Whether a module's export is a definition, also one made by another copy of this package. */
+export function isFunctionDefinition(value: unknown): value is FunctionDefinition {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    brand in value &&
+    (value[brand] === 'orchestration' || value[brand] === 'activity')
+  );
+}
+
+function check(kind: string, name: unknown, body: unknown): void {
+  if (typeof name !== 'string' || name.length === 0 || name.length > 256 || /[/\\#?\p{Cc}]/u.test(name)) {
+    throw new TypeError(
+      `${kind}(name, …): the name must be a text of 1 to 256 characters without / \\ # ? or control characters.`,
+    );
+  }
+  if (typeof body !== 'function') {
+    throw new TypeError(`${kind}('${name}', …): the second argument must be the function to run.`);
+  }
+}

@@ -1,0 +1,133 @@
+import type { Failure } from './failure.ts';
+
+/**
+ * JSON text exactly as it was sent, or `undefined` when nothing was sent: `undefined`, `'null'`, `'""'`, `'0'` and
+ * `'false'` are five different payloads (A7).
+ */
+export type Payload = string | undefined;
+
+/** What a parent leaves in its child, so that the child can report its end. */
+export interface ParentInstance {
+  readonly key: string;
+  readonly instanceId: string;
+  readonly executionId: string;
+  readonly name: string;
+  readonly taskScheduledId: number;
+}
+
+interface EventBase {
+  /** Milliseconds since 1970 by the database's clock (A4). */
+  readonly timestamp: number;
+}
+
+/** First event of every turn; its timestamp is the turn's `currentUtcDateTime`. */
+export interface OrchestratorStarted extends EventBase {
+  readonly type: 'OrchestratorStarted';
+}
+
+export interface ExecutionStarted extends EventBase {
+  readonly type: 'ExecutionStarted';
+  readonly name: string;
+  readonly executionId: string;
+  readonly input?: string;
+  readonly version?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly parent?: ParentInstance;
+  readonly scheduledStartAt?: number;
+}
+
+export interface TaskScheduled extends EventBase {
+  readonly type: 'TaskScheduled';
+  /** The id of the action that made it. */
+  readonly eventId: number;
+  readonly name: string;
+  readonly input?: string;
+  readonly version?: string;
+  /** Which try of a retry policy this is; absent for the first. */
+  readonly attempt?: number;
+  /** For a retry: the eventId of the call's first try. */
+  readonly firstId?: number;
+}
+
+export interface TaskCompleted extends EventBase {
+  readonly type: 'TaskCompleted';
+  readonly taskScheduledId: number;
+  readonly result?: string;
+}
+
+export interface TaskFailed extends EventBase {
+  readonly type: 'TaskFailed';
+  readonly taskScheduledId: number;
+  readonly failure: Failure;
+}
+
+export interface TimerCreated extends EventBase {
+  readonly type: 'TimerCreated';
+  readonly eventId: number;
+  /** Milliseconds since 1970. */
+  readonly fireAt: number;
+}
+
+export interface TimerFired extends EventBase {
+  readonly type: 'TimerFired';
+  readonly timerId: number;
+  readonly fireAt: number;
+}
+
+export interface EventRaised extends EventBase {
+  readonly type: 'EventRaised';
+  readonly name: string;
+  readonly input?: string;
+}
+
+export interface ExecutionSuspended extends EventBase {
+  readonly type: 'ExecutionSuspended';
+  readonly reason?: string;
+}
+
+export interface ExecutionResumed extends EventBase {
+  readonly type: 'ExecutionResumed';
+  readonly reason?: string;
+}
+
+export interface ExecutionTerminated extends EventBase {
+  readonly type: 'ExecutionTerminated';
+  /** The reason as it was given: JSON text or plain text. */
+  readonly reason?: string;
+}
+
+export interface ExecutionCompleted extends EventBase {
+  readonly type: 'ExecutionCompleted';
+  readonly eventId: number;
+  readonly status: 'Completed' | 'Failed' | 'Terminated';
+  readonly result?: string;
+  readonly failure?: Failure;
+}
+
+/** One entry of an execution's history, in the words of Durable Task. */
+export type HistoryEvent =
+  | OrchestratorStarted
+  | ExecutionStarted
+  | TaskScheduled
+  | TaskCompleted
+  | TaskFailed
+  | TimerCreated
+  | TimerFired
+  | EventRaised
+  | ExecutionSuspended
+  | ExecutionResumed
+  | ExecutionTerminated
+  | ExecutionCompleted;
+
+export type HistoryEventType = HistoryEvent['type'];
+
+/** The events that can travel to an instance as a message. */
+export type InboxEvent =
+  | ExecutionStarted
+  | TaskCompleted
+  | TaskFailed
+  | TimerFired
+  | EventRaised
+  | ExecutionSuspended
+  | ExecutionResumed
+  | ExecutionTerminated;

@@ -1,0 +1,74 @@
+import type { Failure } from './failure.ts';
+import type { HistoryEvent } from './history.ts';
+
+/** Statuses of an instance that can still go on. */
+export const liveStatuses = ['Pending', 'Running', 'Suspended'] as const;
+/** Statuses that an instance ends in. `Canceled` is never produced, only accepted in filters. */
+export const terminalStatuses = ['Completed', 'Failed', 'Terminated', 'Canceled'] as const;
+
+export type LiveStatus = (typeof liveStatuses)[number];
+export type TerminalStatus = (typeof terminalStatuses)[number];
+/** `runtimeStatus` as Durable Functions spells it. */
+export type RuntimeStatus = LiveStatus | TerminalStatus;
+
+export function isTerminal(status: RuntimeStatus): status is TerminalStatus {
+  return terminalStatuses.some((terminal) => terminal === status);
+}
+
+/** An orchestration instance as clients see it. Payloads are stored text (A7). */
+export interface OrchestrationInstance {
+  /** Surrogate key: changes when the id is reused. A 64-bit integer as text. */
+  readonly key: string;
+  readonly instanceId: string;
+  readonly name: string;
+  readonly version: string | null;
+  readonly executionId: string;
+  readonly runtimeStatus: RuntimeStatus;
+  readonly input: string | null;
+  /** JSON text of the result; the reason, verbatim, of a terminated instance. */
+  readonly output: string | null;
+  readonly customStatus: string | null;
+  readonly failure: Failure | null;
+  readonly createdAt: Date;
+  readonly lastUpdatedAt: Date;
+  readonly completedAt: Date | null;
+  readonly scheduledStartAt: Date | null;
+  /** Only when it was asked for. */
+  readonly history?: readonly HistoryEvent[];
+}
+
+/** Which instances of a hub a query means; every given field must match. */
+export interface InstanceFilter {
+  readonly createdFrom?: Date;
+  readonly createdTo?: Date;
+  /** Empty or absent: any status. */
+  readonly runtimeStatus?: readonly RuntimeStatus[];
+  readonly instanceIdPrefix?: string;
+}
+
+/** One page of a listing. */
+export interface InstancePage {
+  readonly instances: readonly OrchestrationInstance[];
+  /** Opaque; absent on the last page. */
+  readonly continuationToken?: string;
+}
+
+const maxInstanceIdLength = 256;
+
+/**
+ * Says what is wrong with an orchestration's instance id, or `null` when it may be used. The rules are those of
+ * Durable Functions (`DurableClient.cs`): no leading `@`, none of `/ \ # ?`, no control characters, at most 256
+ * UTF-16 units.
+ */
+export function instanceIdProblem(id: string): string | null {
+  if (id.length === 0) return 'An instance id must not be empty.';
+  if (id.length > maxInstanceIdLength) {
+    return `An instance id must have at most ${maxInstanceIdLength} characters; this one has ${id.length}.`;
+  }
+  if (id.startsWith('@')) return "An instance id must not start with '@': such ids are reserved for entities.";
+  if (id === '.' || id === '..') return "An instance id must not be '.' or '..': no URL can address it.";
+  if (/[/\\#?]/.test(id)) return 'An instance id must not contain any of the characters / \\ # ?';
+  if (/\p{Cc}/u.test(id)) return 'An instance id must not contain control characters.';
+  if (!id.isWellFormed()) return 'An instance id must be well-formed Unicode.';
+  return null;
+}

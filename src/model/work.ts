@@ -1,0 +1,153 @@
+import type { Failure } from './failure.ts';
+import type { HistoryEvent, InboxEvent } from './history.ts';
+import type { RuntimeStatus } from './instance.ts';
+
+/** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
+export type InstanceKey = string;
+export type WorkerId = string;
+
+/** An event on its way to an instance. */
+export interface Message {
+  readonly id: string;
+  /** Milliseconds since 1970: for a timer when it fires, else when it was stored. */
+  readonly visibleAt: number;
+  /** The execution that it is for; `null` means whichever runs. */
+  readonly executionId: string | null;
+  readonly event: InboxEvent;
+}
+
+/** What the store knows of an instance that a worker owns. */
+export interface OwnedInstance {
+  readonly key: InstanceKey;
+  readonly instanceId: string;
+  readonly name: string;
+  readonly version: string | null;
+  readonly executionId: string;
+  readonly status: RuntimeStatus;
+  /** The fence: a commit of this worker counts only while the row still has it. */
+  readonly sequence: number;
+  /** How often a worker that owned it has died since its last commit. */
+  readonly crashCount: number;
+  readonly customStatus: string | null;
+}
+
+/** An instance just claimed, before its messages and history are read. */
+export interface Claim extends OwnedInstance {
+  /** True when it was taken from a dead worker, whose local activities are lost. */
+  readonly takenOver: boolean;
+}
+
+/** What the second, lock-free read of a claim adds. */
+export interface ClaimContents {
+  readonly key: InstanceKey;
+  readonly messages: readonly Message[];
+  /** The current execution's history; empty when the reader said that it has it. */
+  readonly history: readonly HistoryEvent[];
+  /** Ids of scheduled activities that wait in the activities queue. Read only for instances taken over. */
+  readonly queuedTaskIds: readonly number[];
+  /** The database's time of the read, milliseconds since 1970. */
+  readonly readAt: number;
+}
+
+/** A row of the activities queue to be inserted by a turn. */
+export interface NewActivityTask {
+  readonly taskScheduledId: number;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly attempt: number;
+  readonly firstScheduledId: number;
+  /** How often a run of it was lost in a crash before. */
+  readonly redelivery: number;
+}
+
+/** A timer to be stored as a message that is visible later. */
+export interface NewTimer {
+  readonly timerId: number;
+  readonly fireAt: number;
+}
+
+/** Everything one turn changes, as plain data; written whole or not at all (A2). */
+export interface TurnCommit {
+  readonly key: InstanceKey;
+  readonly executionId: string;
+  /** The sequence of the history that the turn replayed. */
+  readonly fence: number;
+  readonly events: readonly HistoryEvent[];
+  readonly status: RuntimeStatus;
+  readonly customStatus: string | null;
+  readonly output: string | null;
+  readonly failure: Failure | null;
+  /** Ids of the inbox rows that the turn used up or dropped. */
+  readonly consumedMessages: readonly string[];
+  readonly queuedTasks: readonly NewActivityTask[];
+  readonly timers: readonly NewTimer[];
+  readonly cancelledTimers: readonly number[];
+  /** Whether the worker keeps the instance: it still runs an activity of it, or has its next turn. */
+  readonly keepOwnership: boolean;
+}
+
+/** The result of one commit. */
+export type CommitOutcome =
+  | {
+      readonly kind: 'committed';
+      readonly key: InstanceKey;
+      /** The new fence. */
+      readonly sequence: number;
+      /** Whether inbox rows are waiting that this turn has not consumed. */
+      readonly inboxWaiting: boolean;
+      /** Database time of the commit, milliseconds since 1970. */
+      readonly committedAt: number;
+    }
+  /** Somebody else owns the instance now, or it is gone: nothing was written. */
+  | { readonly kind: 'lost'; readonly key: InstanceKey }
+  /** Postgres refused this member on its own (data or limit error); nothing was written. */
+  | { readonly kind: 'refused'; readonly key: InstanceKey; readonly reason: string };
+
+/** An activity call that a worker may run. */
+export interface ActivityWork {
+  readonly instanceKey: InstanceKey;
+  readonly instanceId: string;
+  readonly executionId: string;
+  readonly taskScheduledId: number;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  /** Which try of a retry policy this is, from 1. */
+  readonly attempt: number;
+  /** The taskScheduledId of the call's first try. */
+  readonly firstScheduledId: number;
+  readonly redelivery: number;
+}
+
+/** One that was claimed from the activities queue; `id` and the claiming worker are its fence. */
+export interface QueuedActivity extends ActivityWork {
+  readonly id: string;
+}
+
+/** How an activity ended. */
+export type ActivityOutcome =
+  { readonly kind: 'completed'; readonly result?: string } | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** A finished queued activity, to be written. */
+export interface ActivityCompletion {
+  readonly task: QueuedActivity;
+  readonly outcome: ActivityOutcome;
+}
+
+/** The names that a worker can run, as registered (compared without case). */
+export interface FunctionNames {
+  readonly orchestrators: readonly string[];
+  readonly activities: readonly string[];
+}
+
+/** A hint that something changed. Polling finds everything without it (A8). */
+export type WorkNotification =
+  /** Instances of the hub can be claimed. */
+  | { readonly kind: 'instances'; readonly hubId: number }
+  /** Rows wait in the activities queue of the hub. */
+  | { readonly kind: 'activities'; readonly hubId: number }
+  /** Messages arrived for instances that some worker may own. */
+  | { readonly kind: 'inbox'; readonly hubId: number; readonly keys: readonly InstanceKey[] }
+  /** Instances ended. */
+  | { readonly kind: 'ended'; readonly hubId: number; readonly keys: readonly InstanceKey[] };

@@ -1,0 +1,203 @@
+/**
+ * The storage port. Clients work with single instances (an implementation may join concurrent calls into one
+ * statement), workers with batches of turns and tasks. It never looks inside an event (A3).
+ */
+import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from '../model/instance.ts';
+import type {
+  EventRaised,
+  ExecutionResumed,
+  ExecutionStarted,
+  ExecutionSuspended,
+  ExecutionTerminated,
+} from '../model/history.ts';
+import type {
+  ActivityCompletion,
+  Claim,
+  ClaimContents,
+  CommitOutcome,
+  FunctionNames,
+  InstanceKey,
+  QueuedActivity,
+  TurnCommit,
+  WorkerId,
+  WorkNotification,
+} from '../model/work.ts';
+
+/** A new instance; the store writes it as Pending together with its start message. */
+export interface InstanceStart {
+  readonly hubId: number;
+  readonly instanceId: string;
+  readonly name: string;
+  readonly version: string | null;
+  readonly executionId: string;
+  readonly input: string | null;
+  /** The message's event, without its timestamp: the store stamps it with the database's time. */
+  readonly event: Omit<ExecutionStarted, 'timestamp'>;
+  readonly scheduledStartAt: Date | null;
+}
+
+export type StartOutcome =
+  | { readonly kind: 'created'; readonly key: InstanceKey }
+  /** A live instance has the id; nothing was changed. */
+  | { readonly kind: 'exists'; readonly status: RuntimeStatus };
+
+/** The events that clients may send to a live instance. */
+export type ClientEvent =
+  | Omit<EventRaised, 'timestamp'>
+  | Omit<ExecutionSuspended, 'timestamp'>
+  | Omit<ExecutionResumed, 'timestamp'>
+  | Omit<ExecutionTerminated, 'timestamp'>;
+
+export interface ClientMessage {
+  readonly hubId: number;
+  readonly instanceId: string;
+  readonly event: ClientEvent;
+}
+
+export type SendOutcome =
+  | { readonly kind: 'sent'; readonly key: InstanceKey }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'terminal'; readonly status: RuntimeStatus };
+
+/** Ends an instance that no worker has begun. */
+export interface TerminatePending {
+  readonly hubId: number;
+  readonly instanceId: string;
+  readonly reason: string | null;
+}
+
+export type PurgeOutcome =
+  | { readonly kind: 'purged' }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'not-terminal'; readonly status: RuntimeStatus };
+
+/** Notifications between the parts of a process and between processes (A8). */
+export interface NotificationBus {
+  /** Tells subscribers of this process at once, other processes soon after (joined, at most one per 20 ms). */
+  publish(notification: WorkNotification): void;
+  /** @returns a function that ends the subscription. */
+  subscribe(listener: (notification: WorkNotification) => void): () => void;
+}
+
+/** What clients need of a store. */
+export interface ClientStore {
+  readonly notifications: NotificationBus;
+  /** The id of a task hub by its name (without regard to case), or `undefined` when nothing was ever started in it. */
+  findHub(name: string): Promise<number | undefined>;
+  /** The same, creating the hub on first use. */
+  ensureHub(name: string): Promise<number>;
+  /** Creates a Pending instance. A terminal instance of the id is replaced, history and all, in the same transaction. */
+  startInstance(start: InstanceStart): Promise<StartOutcome>;
+  /** Stores a message for a live instance. */
+  sendMessage(message: ClientMessage): Promise<SendOutcome>;
+  /** Ends an instance that is Pending and unclaimed right here, without a worker; else `undefined`: send a message. */
+  terminatePending(request: TerminatePending): Promise<'terminated' | undefined>;
+  getInstance(
+    hubId: number,
+    instanceId: string,
+    options?: { readonly history?: boolean },
+  ): Promise<OrchestrationInstance | undefined>;
+  /** Of the given instances those that have ended or are gone. One statement, for waiters. */
+  findEnded(keys: readonly InstanceKey[]): Promise<readonly InstanceKey[]>;
+  /**
+   * Pages by instance id (by creation time when the filter has a time or status).
+   * @param page.limit 1 to 1,000
+   * @throws DurableError `InvalidArgument` for a token that is not ours or belongs to another filter
+   */
+  listInstances(
+    hubId: number,
+    filter: InstanceFilter,
+    page: { readonly limit: number; readonly continuationToken?: string },
+  ): Promise<InstancePage>;
+  purgeInstance(hubId: number, instanceId: string): Promise<PurgeOutcome>;
+  /** Removes terminal instances that match, in small transactions. @returns how many */
+  purgeInstances(hubId: number, filter: InstanceFilter): Promise<number>;
+  /** The function names that live workers of the hub have registered; `undefined` when no worker lives. */
+  liveFunctionNames(hubId: number): Promise<FunctionNames | undefined>;
+  /** Answers when the database is reachable and migrated. */
+  ping(): Promise<void>;
+}
+
+/** What a worker learns from its heartbeat. */
+export type Heartbeat =
+  | {
+      readonly kind: 'alive';
+      /** Database time, milliseconds since 1970. */
+      readonly now: number;
+      /** Whether unowned instances with visible messages exist. */
+      readonly instancesReady: boolean;
+      /** Whether unclaimed rows wait in the activities queue. */
+      readonly activitiesReady: boolean;
+      /** Whether workers are known whose lease has ended. */
+      readonly deadWorkers: boolean;
+      /** Owned instances with visible messages. */
+      readonly inboxKeys: readonly InstanceKey[];
+      /** When the next message of the hub becomes visible. */
+      readonly nextDueAt?: number;
+      /** Of the claimed tasks that were named, those whose rows are gone. */
+      readonly lostTasks: readonly string[];
+    }
+  /** The lease had ended: register anew, drop everything (decision 8). */
+  | { readonly kind: 'expired' };
+
+/** What workers need of a store. */
+export interface WorkerStore {
+  readonly notifications: NotificationBus;
+  ensureHub(name: string): Promise<number>;
+  /** @returns the new worker's id and the database's time */
+  registerWorker(worker: {
+    readonly hubId: number;
+    readonly name: string;
+    readonly functions: FunctionNames;
+    readonly leaseMs: number;
+  }): Promise<{ readonly workerId: WorkerId; readonly now: number }>;
+  /** Renews the lease if it has not ended, and looks for work: the one statement of an idle worker. */
+  heartbeat(request: {
+    readonly workerId: WorkerId;
+    readonly hubId: number;
+    readonly leaseMs: number;
+    readonly claimedTasks: readonly string[];
+  }): Promise<Heartbeat>;
+  /** Gives back everything the worker still owns and removes its row. */
+  deregisterWorker(workerId: WorkerId): Promise<void>;
+  /** Takes ownership of up to `limit` claimable instances (decision 2). */
+  claimOrchestrations(request: {
+    readonly workerId: WorkerId;
+    readonly hubId: number;
+    readonly names: readonly string[];
+    readonly limit: number;
+    readonly includeDeadOwners: boolean;
+  }): Promise<readonly Claim[]>;
+  /** Reads, without locks, what waits for owned instances: their visible messages, and history where it is not known. */
+  readClaimed(
+    requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
+  ): Promise<readonly ClaimContents[]>;
+  /** Writes many turns in one statement, each under its own fence. Outcomes in the order given. */
+  commitTurns(workerId: WorkerId, turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]>;
+  /** Deletes messages that no turn can use (the instance has ended) and gives the instance up; its status stays. */
+  discardMessages(
+    workerId: WorkerId,
+    discards: readonly { readonly key: InstanceKey; readonly fence: number; readonly messageIds: readonly string[] }[],
+  ): Promise<void>;
+  /** Gives instances up without a turn. */
+  releaseInstances(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<void>;
+  claimActivities(request: {
+    readonly workerId: WorkerId;
+    readonly hubId: number;
+    readonly names: readonly string[];
+    readonly limit: number;
+    readonly includeDeadOwners: boolean;
+  }): Promise<readonly QueuedActivity[]>;
+  /** Removes finished tasks that the worker still holds and leaves their results in the inboxes. @returns the ids that counted */
+  completeActivities(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]>;
+  /** Puts claimed tasks back without counting a redelivery. */
+  releaseActivities(workerId: WorkerId, taskIds: readonly string[]): Promise<void>;
+  /** Fails queued activities whose name no live worker has listed for `graceMs`. @returns the names */
+  failUnregisteredActivities(request: { readonly hubId: number; readonly graceMs: number }): Promise<readonly string[]>;
+  /** Removes rows of workers that died and own nothing any more. */
+  removeDeadWorkers(hubId: number): Promise<void>;
+}
+
+export interface Store extends ClientStore, WorkerStore {
+  close(): Promise<void>;
+}

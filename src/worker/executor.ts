@@ -1,0 +1,43 @@
+/**
+ * The port through which a worker runs user code: in this process (`in-process/`), in a thread, or later in a remote
+ * SDK over gRPC. History and new events in, a decision out.
+ */
+import type { Decision } from '../model/actions.ts';
+import type { HistoryEvent } from '../model/history.ts';
+import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
+
+/** Which instance a run is of. */
+export interface RunTarget {
+  readonly instanceKey: string;
+  readonly instanceId: string;
+  readonly executionId: string;
+  readonly name: string;
+}
+
+/** One turn's input. */
+export interface TurnEvents {
+  /** What was committed before and this run has not seen; not empty only in a run's first turn (a replay). */
+  readonly history: readonly HistoryEvent[];
+  /** OrchestratorStarted first. */
+  readonly newEvents: readonly HistoryEvent[];
+}
+
+/** A suspended orchestrator in memory. One call of `advance` at a time. */
+export interface OrchestrationRun {
+  /**
+   * Replays the history, then goes on with the new events. An error of user code, or a history that the code no longer
+   * agrees with, is a decision to fail: this rejects only for a bug of ours.
+   */
+  advance(turn: TurnEvents): Promise<Decision>;
+  /** Frees it: user code that is still waiting never goes on. */
+  dispose(): void;
+}
+
+/** Runs the functions that somebody registered. */
+export interface Executor {
+  readonly functions: FunctionNames;
+  openRun(target: RunTarget): OrchestrationRun;
+  hasActivity(name: string): boolean;
+  /** Never rejects. `signal` aborts on timeout, termination and shutdown. */
+  runActivity(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome>;
+}
