@@ -1,0 +1,110 @@
+/**
+ * Joins calls made while earlier ones are on their way into one batch. No timer: a lone item leaves at once, a busy
+ * caller's items gather for as long as the statements before them take.
+ */
+
+/** How a {@link Batcher} works. */
+export interface BatcherOptions<Item, Result> {
+  /** Processes a batch; results in the order of the items. A rejection rejects every item of the batch. */
+  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /** Batches under way at the same time. */
+  readonly concurrency: number;
+  readonly maxItems: number;
+  /** Upper bound of a batch's weight, e.g. bytes; a single heavier item still goes alone. Default: no bound. */
+  readonly maxWeight?: number;
+  readonly weigh?: (item: Item) => number;
+  /** Items of one batch must differ in this; a repeated one waits for the next batch. */
+  readonly distinctBy?: (item: Item) => string;
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Batcher<Item, Result> {
+  readonly #options: BatcherOptions<Item, Result>;
+  #waiting: Waiting<Item, Result>[] = [];
+  #underWay = 0;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: BatcherOptions<Item, Result>) {
+    this.#options = options;
+  }
+
+  /** Items that are waiting for a batch. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  add(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  drained(): Promise<void> {
+    if (this.#underWay === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#underWay >= this.#options.concurrency) return;
+    this.#scheduled = true;
+    // After the microtasks of this tick, so that what one answer sets free shares a batch.
+    setImmediate(() => {
+      this.#scheduled = false;
+      while (this.#waiting.length > 0 && this.#underWay < this.#options.concurrency) void this.#send(this.#take());
+    });
+  }
+
+  #take(): readonly Waiting<Item, Result>[] {
+    const { maxItems, maxWeight = Number.POSITIVE_INFINITY, weigh, distinctBy } = this.#options;
+    if (weigh === undefined && distinctBy === undefined && this.#waiting.length <= maxItems) {
+      const all = this.#waiting;
+      this.#waiting = [];
+      return all;
+    }
+    const batch: Waiting<Item, Result>[] = [];
+    const rest: Waiting<Item, Result>[] = [];
+    const seen = new Set<string>();
+    let weight = 0;
+    for (const waiting of this.#waiting) {
+      const own = weigh?.(waiting.item) ?? 0;
+      const name = distinctBy?.(waiting.item);
+      const fits = batch.length === 0 || (batch.length < maxItems && weight + own <= maxWeight);
+      // Once one had to wait, later ones of its name wait too: their order stays.
+      if (!fits || (name !== undefined && seen.has(name))) {
+        rest.push(waiting);
+      } else {
+        batch.push(waiting);
+        weight += own;
+      }
+      if (name !== undefined) seen.add(name);
+    }
+    this.#waiting = rest;
+    return batch;
+  }
+
+  async #send(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    this.#underWay += 1;
+    try {
+      const results = await this.#options.run(batch.map((waiting) => waiting.item));
+      batch.forEach((waiting, index) => {
+        const result = results[index];
+        if (result === undefined) waiting.reject(new Error('a batch returned fewer results than items'));
+        else waiting.resolve(result);
+      });
+    } catch (error) {
+      for (const waiting of batch) waiting.reject(error);
+    } finally {
+      this.#underWay -= 1;
+      if (this.#waiting.length > 0) this.#schedule();
+      else if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+}
