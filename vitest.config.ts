@@ -1,0 +1,19 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: {
+    // Samples and tests import the package by its own name, as users do; here that is the source, not dist.
+    alias: [{ find: /^perdure$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    // Tests mostly wait for Postgres, which shares the machine: more processes than cores only make time-outs likelier.
+    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },
+  },
+});
