@@ -5,8 +5,11 @@
 
 /** How a {@link Batcher} works. */
 export interface BatcherOptions<Item, Result> {
-  /** Processes a batch; results in the order of the items. A rejection rejects every item of the batch. */
-  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /**
+   * Processes a batch; results in the order of the items. A rejection rejects every item of the batch; a result that is
+   * a promise settles its own item.
+   */
+  readonly run: (items: readonly Item[]) => Promise<readonly (Result | PromiseLike<Result>)[]>;
   /** Batches under way at the same time. */
   readonly concurrency: number;
   readonly maxItems: number;
@@ -19,7 +22,7 @@ export interface BatcherOptions<Item, Result> {
 
 interface Waiting<Item, Result> {
   readonly item: Item;
-  readonly resolve: (result: Result) => void;
+  readonly resolve: (result: Result | PromiseLike<Result>) => void;
   readonly reject: (error: unknown) => void;
 }
 

@@ -150,4 +150,6 @@ export type WorkNotification =
   /** Messages arrived for instances that some worker may own. */
   | { readonly kind: 'inbox'; readonly hubId: number; readonly keys: readonly InstanceKey[] }
   /** Instances ended. */
-  | { readonly kind: 'ended'; readonly hubId: number; readonly keys: readonly InstanceKey[] };
+  | { readonly kind: 'ended'; readonly hubId: number; readonly keys: readonly InstanceKey[] }
+  /** Notifications may have been missed: look at everything once. */
+  | { readonly kind: 'resync' };

@@ -5,6 +5,7 @@
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from '../model/instance.ts';
 import type {
   EventRaised,
+  HistoryEvent,
   ExecutionResumed,
   ExecutionStarted,
   ExecutionSuspended,
@@ -61,9 +62,11 @@ export type SendOutcome =
 
 /** Ends an instance that no worker has begun. */
 export interface TerminatePending {
-  readonly hubId: number;
-  readonly instanceId: string;
-  readonly reason: string | null;
+  readonly key: InstanceKey;
+  /** The output: the reason. */
+  readonly output: string | null;
+  /** What its history becomes, given the database's time. */
+  readonly eventsAt: (now: number) => readonly HistoryEvent[];
 }
 
 export type PurgeOutcome =

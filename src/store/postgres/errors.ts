@@ -36,6 +36,11 @@ export function isConnectionError(error: unknown): boolean {
   );
 }
 
+/** Whether the database could not be reached at all, so that nothing was sent. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof DurableError && error.code === 'StoreUnavailable';
+}
+
 /** Deadlock, serialization failure or lock timeout: the same statement may be sent again. */
 export function isRetryable(error: unknown): boolean {
   const code = errorCode(error);

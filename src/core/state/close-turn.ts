@@ -1,0 +1,204 @@
+/**
+ * A turn's decision to its commit: the events to append, the instance's new snapshot, the activities and timers. Pure:
+ * the store writes what is here, the worker starts what is local after the commit.
+ */
+import type { Action, Decision } from '../../model/actions.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { Failure } from '../../model/failure.ts';
+import type { ExecutionCompleted, HistoryEvent, TaskScheduled } from '../../model/history.ts';
+import type { NewActivityTask, NewTimer, OwnedInstance, TurnCommit } from '../../model/work.ts';
+import { statusOf, type ExecutionState } from './execution-state.ts';
+import type { OpenedTurn } from './open-turn.ts';
+
+/** Bounds of what one instance may grow to (decision 14). */
+export interface ExecutionLimits {
+  readonly maxActionsPerTurn: number;
+  readonly maxEvents: number;
+}
+
+export const defaultLimits: ExecutionLimits = { maxActionsPerTurn: 100_000, maxEvents: 1_000_000 };
+
+/** What closing needs beside the decision. */
+export interface CloseRequest {
+  readonly instance: OwnedInstance;
+  /** Before the turn's events. */
+  readonly state: ExecutionState;
+  readonly opened: OpenedTurn;
+  /** Absent when the orchestrator did not run. */
+  readonly decision?: Decision;
+  /** Local activities lost with their worker: they go to the queue, never local again (decision 18). */
+  readonly lostTasks?: readonly number[];
+  /** Whether this worker takes the activity itself, at once. Asked once for each that may run locally. */
+  readonly takeLocally: (task: TaskScheduled) => boolean;
+  /** Whether the worker keeps the instance even if this turn leaves nothing local: it has a next turn. */
+  readonly hasMore: boolean;
+  readonly limits: ExecutionLimits;
+}
+
+/** A turn ready to be written. */
+export interface ClosedTurn {
+  readonly commit: TurnCommit;
+  /** To be started here once the commit has returned. */
+  readonly local: readonly TaskScheduled[];
+}
+
+export function closeTurn(request: CloseRequest): ClosedTurn {
+  const { state, opened } = request;
+  const timestamp = opened.newEvents[0]?.timestamp ?? state.lastTimestamp;
+  const outcome = new Outcome(timestamp);
+  const overLimit = findOverLimit(request);
+  if (opened.terminated !== undefined) outcome.terminate(opened.terminated.reason);
+  else if (overLimit !== undefined) outcome.fail(overLimit);
+  else for (const action of request.decision?.actions ?? []) outcome.add(action);
+
+  const after = suspendedAfter(state, opened.newEvents);
+  const { completion } = outcome;
+  const queued: NewActivityTask[] = [];
+  const local: TaskScheduled[] = [];
+  for (const task of outcome.scheduled) {
+    // An execution that ends keeps nobody: its last activities run from the queue. A suspended one opens no work here.
+    if (completion === undefined && !after && request.takeLocally(task)) local.push(task);
+    else queued.push(toTask(task, 0));
+  }
+  if (completion === undefined) {
+    for (const id of request.lostTasks ?? []) {
+      const task = state.openTasks.get(id);
+      const done = opened.newEvents.some((event) => 'taskScheduledId' in event && event.taskScheduledId === id);
+      if (task !== undefined && !done) queued.push(toTask(task, 1));
+    }
+  }
+  return {
+    local,
+    commit: {
+      key: request.instance.key,
+      executionId: state.executionId,
+      fence: request.instance.sequence,
+      events: [...opened.newEvents, ...outcome.events],
+      status: statusOf({ ...state, suspended: after }, completion?.status),
+      customStatus: request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null),
+      output: completion?.result ?? null,
+      failure: completion?.failure ?? null,
+      consumedMessages: opened.consumed,
+      queuedTasks: queued,
+      timers: completion === undefined ? outcome.timers() : [],
+      cancelledTimers: outcome.cancelled,
+      keepOwnership: completion === undefined && (local.length > 0 || request.hasMore),
+    },
+  };
+}
+
+/** A commit that ends an instance which cannot go on, e.g. because Postgres refuses its turn. */
+export function failTurn(request: Omit<CloseRequest, 'decision' | 'takeLocally' | 'hasMore' | 'limits'>, failure: Failure): TurnCommit {
+  const closed = closeTurn({
+    ...request,
+    decision: { actions: [{ type: 'CompleteOrchestration', id: -1, status: 'Failed', failure }] },
+    takeLocally: () => false,
+    hasMore: false,
+    limits: defaultLimits,
+  });
+  return { ...closed.commit, customStatus: request.instance.customStatus };
+}
+
+/** Collects what the actions of a turn come to. */
+class Outcome {
+  readonly events: HistoryEvent[] = [];
+  readonly scheduled: TaskScheduled[] = [];
+  readonly cancelled: number[] = [];
+  completion: ExecutionCompleted | undefined;
+  readonly #timers = new Map<number, NewTimer>();
+  readonly #timestamp: number;
+
+  constructor(timestamp: number) {
+    this.#timestamp = timestamp;
+  }
+
+  add(action: Action): void {
+    const timestamp = this.#timestamp;
+    switch (action.type) {
+      case 'ScheduleTask': {
+        const { id, type: _, ...rest } = action;
+        const task: TaskScheduled = { type: 'TaskScheduled', timestamp, eventId: id, ...rest };
+        this.events.push(task);
+        this.scheduled.push(task);
+        return;
+      }
+      case 'CreateTimer':
+        this.events.push({ type: 'TimerCreated', timestamp, eventId: action.id, fireAt: action.fireAt });
+        this.#timers.set(action.id, { timerId: action.id, fireAt: action.fireAt });
+        return;
+      case 'CancelTimer':
+        // One that was created in this very turn never becomes a message.
+        if (!this.#timers.delete(action.timerId)) this.cancelled.push(action.timerId);
+        return;
+      case 'CompleteOrchestration': {
+        const { id, type: _, ...rest } = action;
+        this.#complete({ type: 'ExecutionCompleted', timestamp, eventId: id, ...rest });
+        return;
+      }
+      default:
+        assertNever(action);
+    }
+  }
+
+  terminate(reason: string | undefined): void {
+    this.#complete({
+      type: 'ExecutionCompleted',
+      timestamp: this.#timestamp,
+      eventId: -1,
+      status: 'Terminated',
+      ...(reason === undefined ? {} : { result: reason }),
+    });
+  }
+
+  fail(failure: Failure): void {
+    this.#complete({ type: 'ExecutionCompleted', timestamp: this.#timestamp, eventId: -1, status: 'Failed', failure });
+  }
+
+  timers(): readonly NewTimer[] {
+    return [...this.#timers.values()];
+  }
+
+  #complete(event: ExecutionCompleted): void {
+    this.completion = event;
+    this.events.push(event);
+  }
+}
+
+function toTask(task: TaskScheduled, redelivery: number): NewActivityTask {
+  return {
+    taskScheduledId: task.eventId,
+    name: task.name,
+    attempt: task.attempt ?? 1,
+    firstScheduledId: task.firstId ?? task.eventId,
+    redelivery,
+    ...(task.version === undefined ? {} : { version: task.version }),
+    ...(task.input === undefined ? {} : { input: task.input }),
+  };
+}
+
+function suspendedAfter(state: ExecutionState, events: readonly HistoryEvent[]): boolean {
+  let suspended = state.suspended;
+  for (const event of events) {
+    if (event.type === 'ExecutionSuspended') suspended = true;
+    else if (event.type === 'ExecutionResumed') suspended = false;
+  }
+  return suspended;
+}
+
+function findOverLimit({ state, opened, decision, limits }: CloseRequest): Failure | undefined {
+  const actions = decision?.actions.length ?? 0;
+  if (actions > limits.maxActionsPerTurn) {
+    return {
+      errorType: 'ActionLimitExceeded',
+      message: `The orchestrator asked for ${actions} actions in one turn; at most ${limits.maxActionsPerTurn} are allowed. Split the work over several turns.`,
+    };
+  }
+  const events = state.eventCount + opened.newEvents.length + actions;
+  if (events > limits.maxEvents) {
+    return {
+      errorType: 'HistoryLimitExceeded',
+      message: `The history would grow to ${events} events; at most ${limits.maxEvents} are allowed. Split the work over several orchestrations.`,
+    };
+  }
+  return undefined;
+}

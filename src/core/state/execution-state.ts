@@ -1,0 +1,88 @@
+/**
+ * What an execution's history adds up to, as far as the engine must know it: what is open, whether it is suspended or
+ * has ended. Kept up event by event, so that a turn of a live instance costs what the turn holds, not what the history
+ * holds. Owns A5 and A6 together with `open-turn.ts`; the orchestrator's own state is in `core/replay`.
+ */
+import { assertNever } from '../../model/errors.ts';
+import type { HistoryEvent, TaskScheduled } from '../../model/history.ts';
+import type { RuntimeStatus } from '../../model/instance.ts';
+
+/** Changes only through {@link applyEvent}. */
+export interface ExecutionState {
+  readonly executionId: string;
+  started: boolean;
+  suspended: boolean;
+  ended: boolean;
+  /** Scheduled and not completed. */
+  readonly openTasks: Map<number, TaskScheduled>;
+  /** Created and not fired. */
+  readonly openTimers: Set<number>;
+  /** No event is older than the one before it (decision 21). */
+  lastTimestamp: number;
+  eventCount: number;
+}
+
+/** The state before an execution's first event. */
+export function emptyState(executionId: string): ExecutionState {
+  return {
+    executionId,
+    started: false,
+    suspended: false,
+    ended: false,
+    openTasks: new Map(),
+    openTimers: new Set(),
+    lastTimestamp: 0,
+    eventCount: 0,
+  };
+}
+
+/** The state after a whole history. */
+export function stateOf(executionId: string, history: readonly HistoryEvent[]): ExecutionState {
+  const state = emptyState(executionId);
+  for (const event of history) applyEvent(state, event);
+  return state;
+}
+
+export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
+  state.eventCount += 1;
+  if (event.timestamp > state.lastTimestamp) state.lastTimestamp = event.timestamp;
+  switch (event.type) {
+    case 'ExecutionStarted':
+      state.started = true;
+      return;
+    case 'TaskScheduled':
+      state.openTasks.set(event.eventId, event);
+      return;
+    case 'TaskCompleted':
+    case 'TaskFailed':
+      state.openTasks.delete(event.taskScheduledId);
+      return;
+    case 'TimerCreated':
+      state.openTimers.add(event.eventId);
+      return;
+    case 'TimerFired':
+      state.openTimers.delete(event.timerId);
+      return;
+    case 'ExecutionSuspended':
+      state.suspended = true;
+      return;
+    case 'ExecutionResumed':
+      state.suspended = false;
+      return;
+    case 'ExecutionCompleted':
+      state.ended = true;
+      return;
+    case 'OrchestratorStarted':
+    case 'EventRaised':
+    case 'ExecutionTerminated':
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+/** The status that readers see for a state with a history. */
+export function statusOf(state: ExecutionState, ended: RuntimeStatus | undefined): RuntimeStatus {
+  if (ended !== undefined) return ended;
+  return state.suspended ? 'Suspended' : 'Running';
+}

@@ -1,0 +1,152 @@
+/**
+ * Messages and local results to the new events of a turn. Owns what is dropped (engine.md 4.4) and the order in which
+ * an instance sees things; what the orchestrator makes of them is in `core/replay`, what is written in `close-turn.ts`.
+ */
+import { assertNever } from '../../model/errors.ts';
+import type { ExecutionTerminated, HistoryEvent, InboxEvent, TaskCompleted, TaskFailed } from '../../model/history.ts';
+import type { Message } from '../../model/work.ts';
+import type { ExecutionState } from './execution-state.ts';
+
+/** What a turn may take in. */
+export interface TurnInput {
+  /** In the order of their ids. */
+  readonly messages: readonly Message[];
+  /** Ends of activities that ran in this worker; of this execution. */
+  readonly results: readonly (Omit<TaskCompleted, 'timestamp'> | Omit<TaskFailed, 'timestamp'>)[];
+  /** Database time, milliseconds since 1970. */
+  readonly now: number;
+  /** Local activities that were lost with their worker and must be queued: a turn is due even without news. */
+  readonly lostTasks?: readonly number[];
+}
+
+/** A turn that has begun. */
+export interface OpenedTurn {
+  /** OrchestratorStarted first. */
+  readonly newEvents: readonly HistoryEvent[];
+  /** Ids of the messages that the turn uses up, dropped ones included. */
+  readonly consumed: readonly string[];
+  /** The request that ends the execution in this turn, whatever the orchestrator decides. */
+  readonly terminated?: ExecutionTerminated;
+  /** False while nothing may run the orchestrator: it was ended before its start. */
+  readonly runs: boolean;
+}
+
+/** Nothing to do: delete these messages (none: they wait for the start) and leave the instance as it is. */
+export interface NothingToDo {
+  readonly discard: readonly string[];
+}
+
+export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | NothingToDo {
+  const mine: Message[] = [];
+  const consumed: string[] = [];
+  for (const message of inOrder(input.messages)) {
+    if (message.executionId === null || message.executionId === state.executionId) mine.push(message);
+    else consumed.push(message.id); // for an execution that is over
+  }
+  if (state.ended) return { discard: [...consumed, ...mine.map((message) => message.id)] };
+
+  const startsNow = !state.started && mine.some((message) => message.event.type === 'ExecutionStarted');
+  const ending = mine.find((message) => message.event.type === 'ExecutionTerminated');
+  if (!state.started && !startsNow && ending === undefined) return { discard: consumed };
+
+  const timestamp = Math.max(state.lastTimestamp, input.now);
+  const filter = new NewEvents(state, startsNow);
+  for (const message of startFirst(mine)) {
+    consumed.push(message.id);
+    filter.offer(message.event, timestamp);
+  }
+  // After the inbox (decision 17).
+  for (const result of input.results) filter.offer({ ...result, timestamp }, timestamp);
+
+  const news = filter.events;
+  if (news.length === 0 && (input.lostTasks?.length ?? 0) === 0) return { discard: consumed };
+  return {
+    newEvents: [{ type: 'OrchestratorStarted', timestamp }, ...news],
+    consumed,
+    // An instance that is ended before its first turn never runs.
+    runs: filter.terminated === undefined && (state.started || startsNow),
+    ...(filter.terminated ? { terminated: filter.terminated } : {}),
+  };
+}
+
+/** Decides event by event what is news to an execution. */
+class NewEvents {
+  readonly events: HistoryEvent[] = [];
+  terminated: ExecutionTerminated | undefined;
+  readonly #state: ExecutionState;
+  readonly #done = new Set<string>();
+  #started: boolean;
+  #suspended: boolean;
+
+  constructor(state: ExecutionState, startsNow: boolean) {
+    this.#state = state;
+    this.#started = state.started;
+    this.#suspended = state.suspended;
+    if (!startsNow) this.#started = true; // ended before its start: the request itself is the news
+  }
+
+  offer(event: InboxEvent, timestamp: number): void {
+    if (this.terminated !== undefined || !this.#isNews(event)) return;
+    const stamped = { ...event, timestamp };
+    this.events.push(stamped);
+    if (stamped.type === 'ExecutionTerminated') this.terminated = stamped;
+  }
+
+  #isNews(event: InboxEvent): boolean {
+    switch (event.type) {
+      case 'ExecutionStarted':
+        if (this.#started) return false;
+        this.#started = true;
+        return true;
+      case 'TaskCompleted':
+      case 'TaskFailed':
+        return this.#state.openTasks.has(event.taskScheduledId) && this.#first(`task ${event.taskScheduledId}`);
+      case 'TimerFired':
+        return this.#state.openTimers.has(event.timerId) && this.#first(`timer ${event.timerId}`);
+      case 'ExecutionSuspended':
+        if (this.#suspended) return false;
+        this.#suspended = true;
+        return true;
+      case 'ExecutionResumed':
+        if (!this.#suspended) return false;
+        this.#suspended = false;
+        return true;
+      case 'EventRaised':
+      case 'ExecutionTerminated':
+        return true;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #first(what: string): boolean {
+    if (this.#done.has(what)) return false;
+    this.#done.add(what);
+    return true;
+  }
+}
+
+/** ExecutionStarted is the first real event, though others may have been stored before it. */
+function startFirst(messages: readonly Message[]): readonly Message[] {
+  const at = messages.findIndex((message) => message.event.type === 'ExecutionStarted');
+  const start = messages[at];
+  return start === undefined || at === 0 ? messages : [start, ...messages.slice(0, at), ...messages.slice(at + 1)];
+}
+
+/** A timer takes its place when it becomes visible, not when it was created; everything else keeps its order. */
+function inOrder(messages: readonly Message[]): readonly Message[] {
+  const timers = messages.filter((message) => message.event.type === 'TimerFired');
+  if (timers.length === 0) return messages;
+  timers.sort((a, b) => a.visibleAt - b.visibleAt);
+  const ordered: Message[] = [];
+  let next = 0;
+  for (const message of messages) {
+    if (message.event.type === 'TimerFired') continue;
+    for (let timer = timers[next]; timer !== undefined && timer.visibleAt <= message.visibleAt; timer = timers[next]) {
+      ordered.push(timer);
+      next += 1;
+    }
+    ordered.push(message);
+  }
+  return [...ordered, ...timers.slice(next)];
+}

@@ -1,0 +1,172 @@
+/** The activities queue: claim, complete, give back. What schedules activities is in `orchestrations.ts`. */
+import type { ActivityCompletion, FunctionNames, QueuedActivity, WorkerId } from '../../model/work.ts';
+import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
+import { statement, type Runner, type Tables } from './sql.ts';
+
+function statements(t: Tables) {
+  const returned = `q.id, q.name, q.instance_key, i.instance_id, q.execution_id, q.task_scheduled_id, q.attempt,
+         q.first_scheduled_id, q.redelivery, q.version, q.input`;
+  return {
+    // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped. A task whose
+    // instance is gone finds no partner in the join and stays for `sweep`.
+    claim: statement(
+      'claim_tasks',
+      `with ready as (
+         select q.id from ${t.tasks} q
+         where q.hub_id = $2 and q.owner is null and lower(q.name) = any($3::text[])
+         order by q.id
+         limit $4
+         for update skip locked
+       )
+       update ${t.tasks} q set owner = $1
+       from ready, ${t.instances} i
+       where q.id = ready.id and i.key = q.instance_key
+       returning ${returned}`,
+    ),
+    // What a dead worker held: it may have run, so the redelivery counts.
+    takeOver: statement(
+      'take_over_tasks',
+      `with dead as (
+         select id from ${t.workers} where hub_id = $2 and expires_at <= now()
+       ), orphans as (
+         select q.id from ${t.tasks} q
+         where q.owner in (select id from dead) and lower(q.name) = any($3::text[])
+         limit $4
+         for update skip locked
+       )
+       update ${t.tasks} q set owner = $1, redelivery = q.redelivery + 1
+       from orphans o, ${t.instances} i
+       where q.id = o.id and i.key = q.instance_key
+       returning ${returned}`,
+    ),
+    // The fence is the row with its owner: a second completion finds nothing. The result is left only for the execution
+    // that asked, and only while it has not ended; the instance's row is read, not locked.
+    complete: statement(
+      'complete_tasks',
+      `with finished as (
+         delete from ${t.tasks} q
+         using unnest($2::bigint[], $3::text[]) as c (id, event)
+         where q.id = c.id and q.owner = $1
+         returning q.id, q.instance_key, q.execution_id, q.hub_id, c.event
+       ), told as (
+         insert into ${t.messages} (instance_key, hub_id, execution_id, event)
+         select f.instance_key, f.hub_id, f.execution_id, f.event
+         from finished f
+         join ${t.instances} i on i.key = f.instance_key and i.execution_id = f.execution_id
+         where i.status in ('Pending', 'Running', 'Suspended')
+         order by f.id
+       )
+       select id from finished`,
+    ),
+    release: statement(
+      'release_tasks',
+      `update ${t.tasks} set owner = null where id = any($2::bigint[]) and owner = $1`,
+    ),
+    // Also rows of instances that are gone: nobody can claim those.
+    sweep: statement(
+      'sweep_tasks',
+      `delete from ${t.tasks} q
+       where q.hub_id = $1 and q.owner is null
+         and not exists (select 1 from ${t.instances} i where i.key = q.instance_key)`,
+    ),
+    unregistered: statement(
+      'unregistered_tasks',
+      `select q.name, array_agg(q.id) as ids
+       from ${t.tasks} q
+       where q.hub_id = $1 and q.owner is null and q.created_at < now() - $2 * interval '1 millisecond'
+         and not exists (
+           select 1 from ${t.workers} w
+           where w.hub_id = $1 and lower(q.name) = any(w.activities)
+             and w.expires_at > now() - $2 * interval '1 millisecond'
+         )
+       group by q.name`,
+    ),
+    fail: statement(
+      'fail_tasks',
+      `with failed as (
+         delete from ${t.tasks} q
+         using unnest($1::bigint[], $2::text[]) as c (id, failure)
+         where q.id = c.id and q.owner is null
+         returning q.instance_key, q.execution_id, q.hub_id, q.task_scheduled_id, c.failure
+       )
+       insert into ${t.messages} (instance_key, hub_id, execution_id, event)
+       select f.instance_key, f.hub_id, f.execution_id,
+         '{"type":"TaskFailed","taskScheduledId":' || f.task_scheduled_id || ',"failure":' || f.failure || '}'
+       from failed f
+       join ${t.instances} i on i.key = f.instance_key and i.execution_id = f.execution_id
+       where i.status in ('Pending', 'Running', 'Suspended')`,
+    ),
+  };
+}
+
+export class Activities {
+  readonly #runner: Runner;
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(runner: Runner, tables: Tables) {
+    this.#runner = runner;
+    this.#sql = statements(tables);
+  }
+
+  async claim(request: {
+    readonly workerId: WorkerId;
+    readonly hubId: number;
+    readonly names: readonly string[];
+    readonly limit: number;
+    readonly includeDeadOwners: boolean;
+  }): Promise<readonly QueuedActivity[]> {
+    const values = [request.workerId, request.hubId, request.names, request.limit];
+    const orphans = request.includeDeadOwners ? await this.#runner.rows<ActivityRow>(this.#sql.takeOver, values) : [];
+    const ready = await this.#runner.rows<ActivityRow>(this.#sql.claim, values);
+    return [...orphans, ...ready].map(toQueuedActivity);
+  }
+
+  async complete(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]> {
+    const sorted = [...completions].sort((a, b) => Number(BigInt(a.task.id) - BigInt(b.task.id)));
+    const rows = await this.#runner.rows<{ id: string }>(this.#sql.complete, [
+      workerId,
+      sorted.map((completion) => completion.task.id),
+      sorted.map(({ task, outcome }) =>
+        toMessageText(
+          outcome.kind === 'completed'
+            ? { type: 'TaskCompleted', taskScheduledId: task.taskScheduledId, result: outcome.result }
+            : { type: 'TaskFailed', taskScheduledId: task.taskScheduledId, failure: outcome.failure },
+        ),
+      ),
+    ]);
+    return rows.map((row) => row.id);
+  }
+
+  async release(workerId: WorkerId, taskIds: readonly string[]): Promise<void> {
+    await this.#runner.rows(this.#sql.release, [workerId, taskIds]);
+  }
+
+  /** Fails what nobody can run (decision 25) and sweeps tasks of purged instances. */
+  async failUnregistered(request: {
+    readonly hubId: number;
+    readonly graceMs: number;
+    readonly known: FunctionNames | undefined;
+  }): Promise<readonly string[]> {
+    await this.#runner.rows(this.#sql.sweep, [request.hubId]);
+    const found = await this.#runner.rows<{ name: string; ids: string[] }>(this.#sql.unregistered, [
+      request.hubId,
+      request.graceMs,
+    ]);
+    const known = request.known?.activities.join(', ') ?? '';
+    const failed = found.flatMap(({ name, ids }) => ids.map((id) => ({ id, failure: notRegistered(name, request.graceMs, known) })));
+    if (failed.length > 0) {
+      await this.#runner.rows(this.#sql.fail, [failed.map((task) => task.id), failed.map((task) => task.failure)]);
+    }
+    return found.map((row) => row.name);
+  }
+}
+
+function notRegistered(name: string, graceMs: number, known: string): string {
+  return JSON.stringify({
+    errorType: 'ActivityNotRegistered',
+    message:
+      `No live worker has registered the activity '${name}' (waited ${graceMs / 1000} s). ` +
+      `Export it from a module that a worker loads, or correct the name. Registered activities: ${known || 'none'}.`,
+    isNonRetriable: true,
+  });
+}

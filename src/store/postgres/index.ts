@@ -1,0 +1,167 @@
+/** The store port on Postgres: puts the parts together, owns the pools. */
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { OrchestrationInstance } from '../../model/instance.ts';
+import type { ClientMessage, ClientStore, InstanceStart, SendOutcome, StartOutcome, Store } from '../store.ts';
+import { Activities } from './activities.ts';
+import type { Database } from './database.ts';
+import { toStoreError } from './errors.ts';
+import { Hubs } from './hubs.ts';
+import { Instances } from './instances.ts';
+import { Listings } from './listings.ts';
+import { checkSchemaName } from './migrate.ts';
+import { Notifications } from './notifications.ts';
+import { Orchestrations } from './orchestrations.ts';
+import { Runner, statement, tablesOf } from './sql.ts';
+import { Workers } from './workers.ts';
+
+/** How {@link openPostgresStore} reaches Postgres. */
+export interface PostgresStoreOptions {
+  /** Either this or `pool`. */
+  readonly connectionString?: string;
+  /** The user's own pool: used for everything, never ended here. */
+  readonly pool?: pg.Pool;
+  /** For LISTEN when `connectionString` is a transaction pooler's. */
+  readonly directConnectionString?: string;
+  readonly schema: string;
+  /** Connections for clients' statements. Default 10. */
+  readonly clientConnections?: number;
+  /** Connections for turns and activities. Default 6. */
+  readonly workerConnections?: number;
+  /** `false` behind a pooler that cannot keep prepared statements. Default `true`. */
+  readonly preparedStatements?: boolean;
+  /** Told about what is handled but worth knowing, such as a lost connection. */
+  readonly log?: (text: string, error: unknown) => void;
+}
+
+/** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
+export function openPostgresStore(options: PostgresStoreOptions): Store {
+  const schema = checkSchemaName(options.schema);
+  const tables = tablesOf(schema);
+  const own: pg.Pool[] = [];
+  const poolOf = (name: string, max: number): pg.Pool => {
+    if (options.pool) return options.pool;
+    const pool = new pg.Pool({
+      ...(options.connectionString === undefined ? {} : { connectionString: options.connectionString }),
+      application_name: `perdure ${name}`,
+      max,
+      connectionTimeoutMillis: 5_000,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+    });
+    // An idle connection that breaks is replaced by the pool; unheard it would end the process.
+    pool.on('error', (error) => options.log?.('an idle database connection was lost', error));
+    own.push(pool);
+    return pool;
+  };
+  const settings = { prepared: options.preparedStatements ?? true, prefix: schema };
+  const clientPool = poolOf('client', options.clientConnections ?? 10);
+  // Apart from each other, so that neither a flood of requests nor a full worker starves the rest; heartbeats alone.
+  const forClients = new Runner(clientPool, settings);
+  const forWorkers = new Runner(poolOf('worker', options.workerConnections ?? 6), settings);
+  const forLeases = new Runner(poolOf('heartbeat', 1), settings);
+
+  const listenOn = options.directConnectionString ?? options.connectionString;
+  const notifications = new Notifications({
+    pool: clientPool,
+    schema,
+    ...(options.pool || listenOn === undefined ? {} : { connectionString: listenOn }),
+    ...(options.log ? { log: options.log } : {}),
+  });
+  void notifications.listen();
+
+  const hubs = new Hubs(forClients, tables);
+  const instances = new Instances(forClients, tables);
+  const listings = new Listings(
+    new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
+  );
+  const orchestrations = new Orchestrations(forWorkers, tables);
+  const activities = new Activities(forWorkers, tables);
+  const leases = new Workers(forLeases, tables);
+  const clientWorkers = new Workers(forClients, tables);
+  const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
+
+  const client: ClientStore = {
+    notifications,
+    findHub: (name) => hubs.find(name),
+    ensureHub: (name) => hubs.ensure(name),
+    startInstance: async (start: InstanceStart): Promise<StartOutcome> => {
+      const outcome = await instances.start(start);
+      if (outcome.kind === 'created') notifications.publish({ kind: 'instances', hubId: start.hubId });
+      return outcome;
+    },
+    sendMessage: async (message: ClientMessage): Promise<SendOutcome> => {
+      const { outcome, owned } = await instances.send(message);
+      if (outcome.kind === 'sent') {
+        notifications.publish(
+          owned
+            ? { kind: 'inbox', hubId: message.hubId, keys: [outcome.key] }
+            : { kind: 'instances', hubId: message.hubId },
+        );
+      }
+      return outcome;
+    },
+    terminatePending: (request) => instances.terminatePending(request),
+    getInstance: (hubId, instanceId, choice): Promise<OrchestrationInstance | undefined> =>
+      instances.get(hubId, instanceId, choice?.history ?? false),
+    findEnded: (keys) => instances.findEnded(keys),
+    listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
+    purgeInstance: (hubId, instanceId) => instances.purge(hubId, instanceId),
+    purgeInstances: (hubId, filter) => listings.purge(hubId, filter),
+    liveFunctionNames: (hubId) => clientWorkers.liveNames(hubId),
+    ping: async () => {
+      await forClients.rows(ping, []);
+    },
+  };
+
+  return {
+    ...withStoreErrors(client),
+    notifications,
+    registerWorker: (worker) => leases.register(worker),
+    heartbeat: (request) => leases.heartbeat(request),
+    deregisterWorker: (workerId) => leases.deregister(workerId),
+    claimOrchestrations: (request) => orchestrations.claim(request),
+    readClaimed: (requests) => orchestrations.read(requests),
+    commitTurns: (workerId, turns) => orchestrations.commit(workerId, turns),
+    discardMessages: (workerId, discards) => orchestrations.discard(workerId, discards),
+    releaseInstances: (workerId, keys) => orchestrations.release(workerId, keys),
+    claimActivities: (request) => activities.claim(request),
+    completeActivities: (workerId, completions) => activities.complete(workerId, completions),
+    releaseActivities: (workerId, taskIds) => activities.release(workerId, taskIds),
+    failUnregisteredActivities: async (request) =>
+      activities.failUnregistered({ ...request, known: await clientWorkers.liveNames(request.hubId) }),
+    removeDeadWorkers: (hubId) => leases.removeDead(hubId),
+    close: async () => {
+      await notifications.close();
+      await Promise.all(own.map((pool) => pool.end()));
+    },
+  };
+}
+
+/** Callers get coded errors instead of those of the driver. */
+function withStoreErrors(store: ClientStore): ClientStore {
+  const wrap =
+    <Arguments extends readonly unknown[], Result>(call: (...args: Arguments) => Promise<Result>) =>
+    async (...args: Arguments): Promise<Result> => {
+      try {
+        return await call(...args);
+      } catch (error) {
+        throw toStoreError(error);
+      }
+    };
+  return {
+    notifications: store.notifications,
+    findHub: wrap(store.findHub),
+    ensureHub: wrap(store.ensureHub),
+    startInstance: wrap(store.startInstance),
+    sendMessage: wrap(store.sendMessage),
+    terminatePending: wrap(store.terminatePending),
+    getInstance: wrap(store.getInstance),
+    findEnded: wrap(store.findEnded),
+    listInstances: wrap(store.listInstances),
+    purgeInstance: wrap(store.purgeInstance),
+    purgeInstances: wrap(store.purgeInstances),
+    liveFunctionNames: wrap(store.liveFunctionNames),
+    ping: wrap(store.ping),
+  };
+}

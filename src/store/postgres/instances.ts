@@ -1,0 +1,307 @@
+/** What clients do with single instances. Concurrent starts and messages share statements (idea 7 of performance.md). */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Batcher } from '../../flow/batcher.ts';
+import { DurableError } from '../../model/errors.ts';
+import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
+import type { InstanceKey } from '../../model/work.ts';
+import type { ClientMessage, InstanceStart, PurgeOutcome, SendOutcome, StartOutcome, TerminatePending } from '../store.ts';
+import { isConnectionError, isMemberError, isRetryable } from './errors.ts';
+import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow } from './rows.ts';
+import { nowMs, statement, type Runner, type Tables } from './sql.ts';
+
+const maxBatch = 500;
+const maxBatchBytes = 8 * 1_048_576;
+const maxTries = 5;
+
+const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, i.status, i.created_at, i.last_updated_at,
+  i.completed_at, i.scheduled_start_at, i.input, i.output, i.custom_status, i.failure`;
+
+function statements(t: Tables) {
+  return {
+    // Sorted by id, so that two batches that create the same ids wait for each other in one order.
+    start: statement(
+      'start_instances',
+      `with input as (
+         select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[])
+           as n (hub_id, instance_id, name, version, execution_id, input, start_at, event)
+       ), created as (
+         insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, status, input, scheduled_start_at)
+         select n.hub_id, n.instance_id, n.name, n.version, n.execution_id, 'Pending', n.input, n.start_at from input n
+         on conflict (hub_id, instance_id) do nothing
+         returning key, hub_id, instance_id, execution_id
+       ), sent as (
+         insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, event)
+         select c.key, c.hub_id, greatest(n.start_at, now()), c.execution_id, n.event
+         from created c join input n on n.hub_id = c.hub_id and n.instance_id = c.instance_id
+       )
+       select key, hub_id, instance_id from created`,
+    ),
+    // KEY SHARE keeps a purge or replacement of the target away until the message is in (decision 16); it does not
+    // wait for turns. A message for a scheduled instance becomes visible with its start: it must not start it early.
+    send: statement(
+      'send_messages',
+      `with input as (
+         select * from unnest($1::int[], $2::int[], $3::text[], $4::text[]) as n (ord, hub_id, instance_id, event)
+       ), target as (
+         select n.ord, n.event, i.key, i.hub_id, i.status, i.owner, i.scheduled_start_at
+         from input n join ${t.instances} i on i.hub_id = n.hub_id and i.instance_id = n.instance_id
+         order by i.key
+         for key share of i
+       ), sent as (
+         insert into ${t.messages} (instance_key, hub_id, visible_at, event)
+         select t.key, t.hub_id,
+           case when t.status = 'Pending' then greatest(t.scheduled_start_at, now()) else now() end, t.event
+         from target t
+         where t.status in ('Pending', 'Running', 'Suspended')
+         order by t.ord
+       )
+       select ord, key, status, owner is not null as owned from target`,
+    ),
+    get: statement(
+      'get_instance',
+      `select ${instanceColumns} from ${t.instances} i where i.hub_id = $1 and i.instance_id = $2`,
+    ),
+    getWithHistory: statement(
+      'get_instance_history',
+      `select ${instanceColumns}, array(
+         select h.events from ${t.history} h
+         where h.instance_key = i.key and h.sequence > i.first_sequence
+         order by h.sequence
+       ) as history
+       from ${t.instances} i where i.hub_id = $1 and i.instance_id = $2`,
+    ),
+    ended: statement(
+      'find_ended',
+      `select k.key from unnest($1::bigint[]) as k (key)
+       left join ${t.instances} i on i.key = k.key
+       where i.key is null or i.status not in ('Pending', 'Running', 'Suspended')`,
+    ),
+    lock: `select key, status, execution_id, owner from ${t.instances} where hub_id = $1 and instance_id = $2 for update`,
+    lockPending: `select hub_id from ${t.instances} where key = $1 and status = 'Pending' and owner is null for update`,
+    now: `select ${nowMs} as now`,
+    endPending: `update ${t.instances} set sequence = sequence + $3, status = 'Terminated', output = $2,
+       last_updated_at = greatest(last_updated_at, now()), completed_at = greatest(last_updated_at, now())
+       where key = $1 returning sequence`,
+    append: `insert into ${t.history} (instance_key, sequence, commit_id, events) values ($1, $2, gen_random_uuid(), $3)`,
+    deleteInstance: `delete from ${t.instances} where key = $1`,
+    deleteHistory: `delete from ${t.history} where instance_key = $1`,
+    deleteMessages: `delete from ${t.messages} where instance_key = $1`,
+    deleteTasks: `delete from ${t.tasks} where instance_key = $1`,
+  };
+}
+
+interface TargetRow {
+  readonly ord: number;
+  readonly key: string;
+  readonly status: RuntimeStatus;
+  readonly owned: boolean;
+}
+
+interface Sent {
+  readonly outcome: SendOutcome;
+  /** Whether a worker owned the target: then that worker must hear of it, else any may. */
+  readonly owned: boolean;
+}
+
+export class Instances {
+  readonly #runner: Runner;
+  readonly #sql: ReturnType<typeof statements>;
+  readonly #starts: Batcher<InstanceStart, StartOutcome>;
+  readonly #sends: Batcher<ClientMessage, Sent>;
+
+  constructor(runner: Runner, tables: Tables) {
+    this.#runner = runner;
+    this.#sql = statements(tables);
+    this.#starts = new Batcher({
+      run: (starts) => this.#startAll(starts),
+      concurrency: 2,
+      maxItems: maxBatch,
+      maxWeight: maxBatchBytes,
+      weigh: (start) => start.input?.length ?? 0,
+      distinctBy: (start) => `${start.hubId}/${start.instanceId}`,
+    });
+    this.#sends = new Batcher({
+      run: (messages) => this.#sendAll(messages),
+      // One at a time: messages of one sender to one instance keep their order.
+      concurrency: 1,
+      maxItems: maxBatch,
+      maxWeight: maxBatchBytes,
+      weigh: (message) => ('input' in message.event ? (message.event.input?.length ?? 0) : 0),
+    });
+  }
+
+  start(start: InstanceStart): Promise<StartOutcome> {
+    return this.#starts.add(start);
+  }
+
+  send(message: ClientMessage): Promise<Sent> {
+    return this.#sends.add(message);
+  }
+
+  async #startAll(starts: readonly InstanceStart[]): Promise<readonly (StartOutcome | Promise<StartOutcome>)[]> {
+    const sorted = [...starts].sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
+    let rows: readonly { key: string; hub_id: number; instance_id: string }[];
+    try {
+      rows = await again(() => this.#runner.rows(this.#sql.start, startValues(sorted)), { repeatAfterConnectionLoss: true });
+    } catch (error) {
+      if (!isMemberError(error) || starts.length === 1) throw error;
+      return this.#oneByOne(starts, (start) => this.#startAll([start]));
+    }
+    const created = new Map(rows.map((row) => [`${row.hub_id}/${row.instance_id}`, row.key]));
+    return starts.map((start): StartOutcome | Promise<StartOutcome> => {
+      const key = created.get(`${start.hubId}/${start.instanceId}`);
+      return key === undefined ? this.#replace(start) : { kind: 'created', key };
+    });
+  }
+
+  /** The id is taken: by an ended instance, which is replaced, or by a live one. */
+  async #replace(start: InstanceStart): Promise<StartOutcome> {
+    for (;;) {
+      const outcome = await this.#runner.transaction(async (client): Promise<StartOutcome | 'gone'> => {
+        const found = await client.query<{ key: string; status: RuntimeStatus; execution_id: string; owner: string | null }>(
+          this.#sql.lock,
+          [start.hubId, start.instanceId],
+        );
+        const old = found.rows[0];
+        if (old === undefined) return 'gone';
+        // Ours: the answer to an earlier sending of this very start was lost.
+        if (old.execution_id === start.executionId) return { kind: 'created', key: old.key };
+        if (!isTerminal(old.status)) return { kind: 'exists', status: old.status };
+        await this.#deleteAll(client, old.key);
+        const rows = await client.query<{ key: string }>(this.#sql.start.text, [...startValues([start])]);
+        const key = rows.rows[0]?.key;
+        return key === undefined ? 'gone' : { kind: 'created', key };
+      });
+      if (outcome !== 'gone') return outcome;
+      // Purged in between: the plain way is open again.
+      const rows = await this.#runner.rows<{ key: string }>(this.#sql.start, startValues([start]));
+      if (rows[0] !== undefined) return { kind: 'created', key: rows[0].key };
+    }
+  }
+
+  async #sendAll(messages: readonly ClientMessage[]): Promise<readonly (Sent | Promise<Sent>)[]> {
+    let rows: readonly TargetRow[];
+    try {
+      rows = await again(
+        () =>
+          this.#runner.rows<TargetRow>(this.#sql.send, [
+            messages.map((_, index) => index),
+            messages.map((message) => message.hubId),
+            messages.map((message) => message.instanceId),
+            messages.map((message) => toMessageText(message.event)),
+          ]),
+        { repeatAfterConnectionLoss: false },
+      );
+    } catch (error) {
+      if (isConnectionError(error)) {
+        throw new DurableError(
+          'OutcomeUnknown',
+          'The connection to the database was lost while the message was stored. It may or may not have been: look before you repeat the call.',
+          { cause: error },
+        );
+      }
+      if (!isMemberError(error) || messages.length === 1) throw error;
+      return this.#oneByOne(messages, (message) => this.#sendAll([message]));
+    }
+    const byOrder = new Map(rows.map((row) => [row.ord, row]));
+    return messages.map((_, index): Sent => {
+      const row = byOrder.get(index);
+      if (row === undefined) return { outcome: { kind: 'not-found' }, owned: false };
+      if (isTerminal(row.status)) return { outcome: { kind: 'terminal', status: row.status }, owned: false };
+      return { outcome: { kind: 'sent', key: row.key }, owned: row.owned };
+    });
+  }
+
+  /** A bad member must not harm the others of its batch (decision 11): each settles by itself, in order. */
+  async #oneByOne<Item, Result>(
+    items: readonly Item[],
+    run: (item: Item) => Promise<readonly (Result | Promise<Result>)[]>,
+  ): Promise<readonly Promise<Result>[]> {
+    const results: Promise<Result>[] = [];
+    for (const item of items) {
+      const result = run(item).then(([only]) => {
+        if (only === undefined) throw new Error('a single item returned no result');
+        return only;
+      });
+      results.push(result);
+      await result.catch(() => undefined); // its caller gets the rejection through the list
+    }
+    return results;
+  }
+
+  async get(hubId: number, instanceId: string, withHistory: boolean): Promise<OrchestrationInstance | undefined> {
+    if (!withHistory) {
+      const [row] = await this.#runner.rows<InstanceRow>(this.#sql.get, [hubId, instanceId]);
+      return row && toInstance(row);
+    }
+    const [row] = await this.#runner.rows<InstanceRow & { history: string[] }>(this.#sql.getWithHistory, [hubId, instanceId]);
+    return row && { ...toInstance(row), history: row.history.flatMap((text) => toEvents(text)) };
+  }
+
+  async findEnded(keys: readonly InstanceKey[]): Promise<readonly InstanceKey[]> {
+    return (await this.#runner.rows<{ key: string }>(this.#sql.ended, [keys])).map((row) => row.key);
+  }
+
+  terminatePending(request: TerminatePending): Promise<'terminated' | undefined> {
+    return this.#runner.transaction(async (client) => {
+      const locked = await client.query(this.#sql.lockPending, [request.key]);
+      if (locked.rowCount === 0) return undefined;
+      const time = await client.query<{ now: number }>(this.#sql.now);
+      const texts = toHistoryTexts(request.eventsAt(time.rows[0]?.now ?? 0));
+      const moved = await client.query<{ sequence: string }>(this.#sql.endPending, [request.key, request.output, texts.length]);
+      const last = Number(moved.rows[0]?.sequence ?? 0);
+      for (const [index, text] of texts.entries()) {
+        await client.query(this.#sql.append, [request.key, last - texts.length + 1 + index, text]);
+      }
+      await client.query(this.#sql.deleteMessages, [request.key]);
+      return 'terminated' as const;
+    });
+  }
+
+  purge(hubId: number, instanceId: string): Promise<PurgeOutcome> {
+    return this.#runner.transaction(async (client): Promise<PurgeOutcome> => {
+      const found = await client.query<{ key: string; status: RuntimeStatus }>(this.#sql.lock, [hubId, instanceId]);
+      const row = found.rows[0];
+      if (row === undefined) return { kind: 'not-found' };
+      if (!isTerminal(row.status)) return { kind: 'not-terminal', status: row.status };
+      await this.#deleteAll(client, row.key);
+      return { kind: 'purged' };
+    });
+  }
+
+  async #deleteAll(client: { query(text: string, values: unknown[]): Promise<unknown> }, key: InstanceKey): Promise<void> {
+    await client.query(this.#sql.deleteInstance, [key]);
+    await client.query(this.#sql.deleteMessages, [key]);
+    await client.query(this.#sql.deleteHistory, [key]);
+    await client.query(this.#sql.deleteTasks, [key]);
+  }
+}
+
+function startValues(starts: readonly InstanceStart[]): readonly unknown[] {
+  return [
+    starts.map((start) => start.hubId),
+    starts.map((start) => start.instanceId),
+    starts.map((start) => start.name),
+    starts.map((start) => start.version),
+    starts.map((start) => start.executionId),
+    starts.map((start) => start.input),
+    starts.map((start) => start.scheduledStartAt),
+    starts.map((start) => toMessageText(start.event)),
+  ];
+}
+
+/** Repeats a statement that lost a deadlock or, where that is safe, its connection. */
+async function again<Result>(
+  run: () => Promise<Result>,
+  options: { readonly repeatAfterConnectionLoss: boolean },
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      const repeat = isRetryable(error) || (options.repeatAfterConnectionLoss && isConnectionError(error));
+      if (!repeat || attempt === maxTries) throw error;
+      await delay(20 * 2 ** attempt * (0.5 + Math.random() / 2));
+    }
+  }
+}

@@ -1,0 +1,409 @@
+/**
+ * What workers do with instances: claim, read, commit. Owns the fence (A1, A2); the activities queue is next door in
+ * `activities.ts`, what clients do in `instances.ts`.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Claim, ClaimContents, CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
+import type { HistoryEvent } from '../../model/history.ts';
+import type { Message } from '../../model/work.ts';
+import { errorCode, isConnectionError, isMemberError, isRetryable, isUnavailable } from './errors.ts';
+import { toClaim, toEvents, toHistoryTexts, toMessage, toMessageText, type ClaimRow, type MessageRow } from './rows.ts';
+import { nowMs, statement, type Runner, type Tables } from './sql.ts';
+
+/** Messages that one turn takes at most; more wait for the next. */
+const maxMessagesPerTurn = 1_000;
+/** Longest pause between two tries to write a batch while the database is away (B of the promises). */
+const maxBackOffMs = 5_000;
+
+const claimColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, i.status, i.sequence, i.crash_count, i.custom_status`;
+
+function statements(t: Tables) {
+  return {
+    // Walks messages_ready in order of visibility and locks the instances it may take, skipping those that another
+    // worker is taking. NO KEY: a client that raises an event holds KEY SHARE and must not hide the instance. Several
+    // messages of one instance count several times toward the limit, which only makes a claim smaller.
+    claim: statement(
+      'claim',
+      `with ready as (
+         select i.key
+         from ${t.messages} m
+         join ${t.instances} i on i.key = m.instance_key
+         where m.hub_id = $2 and m.visible_at <= now() and i.owner is null and lower(i.name) = any($3::text[])
+         order by m.visible_at
+         limit $4
+         for no key update of i skip locked
+       )
+       update ${t.instances} i set owner = $1
+       from (select distinct key from ready) r
+       where i.key = r.key and i.owner is null
+       returning ${claimColumns}`,
+    ),
+    // An orphan needs no messages: its local activities are lost with its owner. Raising the sequence shuts the dead
+    // worker out even when it is only paused.
+    takeOver: statement(
+      'take_over',
+      `with dead as (
+         select id from ${t.workers} where hub_id = $2 and expires_at <= now()
+       ), orphans as (
+         select i.key
+         from ${t.instances} i
+         where i.owner in (select id from dead) and i.hub_id = $2 and lower(i.name) = any($3::text[])
+         limit $4
+         for no key update of i skip locked
+       )
+       update ${t.instances} i
+       set owner = $1, sequence = i.sequence + 1, crash_count = i.crash_count + 1
+       from orphans o
+       where i.key = o.key and i.owner in (select id from dead)
+       returning ${claimColumns}`,
+    ),
+    readMessages: statement(
+      'read_messages',
+      `select k.key as instance_key, m.id, m.execution_id, m.event, ${nowMs} as now,
+         (extract(epoch from m.visible_at) * 1000)::float8 as visible_at
+       from unnest($1::bigint[], $2::int[]) as k (key, take)
+       left join lateral (
+         select * from ${t.messages} m
+         where m.instance_key = k.key and m.visible_at <= now()
+         order by m.id
+         limit k.take
+       ) m on true
+       order by k.key, m.id`,
+    ),
+    readHistory: statement(
+      'read_history',
+      `select h.instance_key, h.events
+       from unnest($1::bigint[]) as k (key)
+       join ${t.instances} i on i.key = k.key
+       join ${t.history} h on h.instance_key = i.key and h.sequence > i.first_sequence
+       order by h.instance_key, h.sequence`,
+    ),
+    readQueuedTasks: statement(
+      'read_queued_tasks',
+      `select q.instance_key, q.task_scheduled_id
+       from ${t.tasks} q
+       join ${t.instances} i on i.key = q.instance_key and i.execution_id = q.execution_id
+       where q.instance_key = any($1::bigint[])`,
+    ),
+    commit: statement('commit_turns', commitText(t)),
+    mine: statement(
+      'commit_check',
+      `select h.instance_key, h.sequence, ${nowMs} as now
+       from unnest($1::bigint[], $2::bigint[]) as k (key, sequence)
+       join ${t.history} h on h.instance_key = k.key and h.sequence = k.sequence
+       where h.commit_id = $3`,
+    ),
+    discard: statement(
+      'discard_messages',
+      `with moved as (
+         update ${t.instances} i set owner = null
+         from unnest($2::bigint[], $3::bigint[]) as d (key, fence)
+         where i.key = d.key and i.sequence = d.fence and i.owner = $1
+         returning i.key
+       )
+       delete from ${t.messages} m
+       using moved, unnest($4::bigint[], $5::bigint[]) as c (key, id)
+       where m.instance_key = c.key and m.id = c.id and moved.key = c.key`,
+    ),
+    release: statement(
+      'release_instances',
+      `update ${t.instances} i set owner = null from unnest($2::bigint[]) as k (key) where i.key = k.key and i.owner = $1`,
+    ),
+  };
+}
+
+/**
+ * Many turns in one statement. `moved` is the fence: a row update that happens only while the sequence and the owner
+ * are those the turn was made with; every other effect joins on what it returned, so that a lost turn leaves nothing
+ * and a won one everything (A2). Locks: the instance rows of this batch only, by primary key in the order of the
+ * arrays, which are sorted. The update is HOT between claim and release: no indexed column changes.
+ */
+function commitText(t: Tables): string {
+  return `with moved as (
+      update ${t.instances} i
+      set sequence = i.sequence + c.rows,
+          status = c.status,
+          custom_status = c.custom_status,
+          output = c.output,
+          failure = c.failure,
+          owner = case when c.keep then i.owner end,
+          crash_count = 0,
+          last_updated_at = greatest(i.last_updated_at, now()),
+          completed_at = case when c.ended then greatest(i.last_updated_at, now()) end
+      from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::int[])
+        as c (key, fence, rows, status, custom_status, output, failure, keep, ended, consumed)
+      where i.key = c.key and i.sequence = c.fence and i.owner = $1
+      returning i.key, i.hub_id, i.execution_id, i.sequence, c.fence, c.status, c.ended, c.consumed
+    ), appended as (
+      insert into ${t.history} (instance_key, sequence, commit_id, events)
+      select moved.key, moved.fence + h.part, $12::uuid, h.events
+      from unnest($13::bigint[], $14::int[], $15::text[]) as h (key, part, events)
+      join moved on moved.key = h.key
+    ), consumed as (
+      delete from ${t.messages} m
+      using unnest($16::bigint[], $17::bigint[]) as c (key, id), moved
+      where moved.key = c.key and not moved.ended and m.instance_key = c.key and m.id = c.id
+    ), emptied as (
+      delete from ${t.messages} m using moved where moved.ended and m.instance_key = moved.key
+    ), cancelled as (
+      delete from ${t.messages} m
+      using unnest($18::bigint[], $19::int[]) as c (key, timer_id), moved
+      where moved.key = c.key and not moved.ended and m.instance_key = c.key and m.timer_id = c.timer_id
+        and m.execution_id = moved.execution_id and m.visible_at > now()
+    ), timers as (
+      insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, timer_id, event)
+      select moved.key, moved.hub_id, to_timestamp(n.fire_at / 1000.0), moved.execution_id, n.timer_id, n.event
+      from unnest($20::bigint[], $21::int[], $22::float8[], $23::text[]) as n (key, timer_id, fire_at, event)
+      join moved on moved.key = n.key and not moved.ended
+    ), queued as (
+      insert into ${t.tasks}
+        (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input)
+      select moved.hub_id, q.name, moved.key, moved.execution_id, q.task_id, q.attempt, q.first_id, q.redelivery, q.version, q.input
+      from unnest($24::bigint[], $25::text[], $26::int[], $27::int[], $28::int[], $29::int[], $30::text[], $31::text[])
+        as q (key, name, task_id, attempt, first_id, redelivery, version, input)
+      join moved on moved.key = q.key
+    ), dropped as (
+      delete from ${t.tasks} q using moved where moved.status = 'Terminated' and q.instance_key = moved.key
+    )
+    select moved.key, moved.sequence, ${nowMs} as committed_at,
+      not moved.ended and exists (
+        select 1 from ${t.messages} m
+        where m.instance_key = moved.key and m.visible_at <= now()
+        offset moved.consumed
+      ) as inbox_waiting
+    from moved`;
+}
+
+/** A row for each instance at least: one without a message where the inbox is empty. */
+type InboxRow = (MessageRow | { readonly instance_key: string; readonly id: null }) & { readonly now: number };
+
+function hasMessage(row: InboxRow): row is MessageRow & { readonly now: number } {
+  return row.id !== null;
+}
+
+interface CommittedRow {
+  readonly key: string;
+  readonly sequence: string;
+  readonly committed_at: number;
+  readonly inbox_waiting: boolean;
+}
+
+export class Orchestrations {
+  readonly #runner: Runner;
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(runner: Runner, tables: Tables) {
+    this.#runner = runner;
+    this.#sql = statements(tables);
+  }
+
+  async claim(request: {
+    readonly workerId: WorkerId;
+    readonly hubId: number;
+    readonly names: readonly string[];
+    readonly limit: number;
+    readonly includeDeadOwners: boolean;
+  }): Promise<readonly Claim[]> {
+    const values = [request.workerId, request.hubId, request.names, request.limit];
+    const orphans = request.includeDeadOwners
+      ? (await this.#runner.rows<ClaimRow>(this.#sql.takeOver, values)).map((row) => toClaim(row, true))
+      : [];
+    const ready = await this.#runner.rows<ClaimRow>(this.#sql.claim, values);
+    return [...orphans, ...ready.map((row) => toClaim(row, false))];
+  }
+
+  async read(
+    requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
+  ): Promise<readonly ClaimContents[]> {
+    const cold = requests.filter((request) => request.withHistory).map((request) => request.key);
+    const orphans = requests.filter((request) => request.withTasks).map((request) => request.key);
+    // Before the messages: a task that completes in between is then seen twice rather than not at all.
+    const queued =
+      orphans.length === 0
+        ? []
+        : await this.#runner.rows<{ instance_key: string; task_scheduled_id: number }>(this.#sql.readQueuedTasks, [orphans]);
+    const [messages, history] = await Promise.all([
+      this.#runner.rows<InboxRow>(this.#sql.readMessages, [
+        requests.map((request) => request.key),
+        // Of an orphan all: which of its activities are lost is found by what is missing.
+        requests.map((request) => (request.withTasks ? 2_000_000_000 : maxMessagesPerTurn)),
+      ]),
+      cold.length === 0
+        ? []
+        : this.#runner.rows<{ instance_key: string; events: string }>(this.#sql.readHistory, [cold]),
+    ]);
+    const contents = new Map<string, { messages: Message[]; history: HistoryEvent[]; queuedTaskIds: number[] }>();
+    for (const request of requests) contents.set(request.key, { messages: [], history: [], queuedTaskIds: [] });
+    let readAt = 0;
+    for (const row of messages) {
+      readAt = row.now;
+      if (hasMessage(row)) contents.get(row.instance_key)?.messages.push(toMessage(row));
+    }
+    for (const row of history) for (const event of toEvents(row.events)) contents.get(row.instance_key)?.history.push(event);
+    for (const row of queued) contents.get(row.instance_key)?.queuedTaskIds.push(row.task_scheduled_id);
+    return [...contents].map(([key, found]) => ({ key, ...found, readAt }));
+  }
+
+  /** Sends a batch until its outcome is known: through deadlocks, lost connections and bad members. */
+  async commit(workerId: WorkerId, turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]> {
+    const sorted = [...turns].sort((a, b) => compareKeys(a.key, b.key));
+    const outcomes = new Map<InstanceKey, CommitOutcome>();
+    await this.#commitSorted(workerId, sorted, outcomes);
+    return turns.map((turn) => outcomes.get(turn.key) ?? { kind: 'lost', key: turn.key });
+  }
+
+  async #commitSorted(
+    workerId: WorkerId,
+    turns: readonly TurnCommit[],
+    outcomes: Map<InstanceKey, CommitOutcome>,
+  ): Promise<void> {
+    const commitId = randomUUID();
+    let unsure = false;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const rows = await this.#runner.rows<CommittedRow>(this.#sql.commit, commitValues(workerId, commitId, turns));
+        const committed = new Set<InstanceKey>();
+        for (const row of rows) {
+          committed.add(row.key);
+          outcomes.set(row.key, {
+            kind: 'committed',
+            key: row.key,
+            sequence: Number(row.sequence),
+            inboxWaiting: row.inbox_waiting,
+            committedAt: row.committed_at,
+          });
+        }
+        const missing = turns.filter((turn) => !committed.has(turn.key));
+        // An earlier sending may have been executed though its answer got lost (decision 13).
+        if (unsure && missing.length > 0) await this.#findMine(commitId, missing, outcomes);
+        return;
+      } catch (error) {
+        if (isMemberError(error)) {
+          const only = turns.length === 1 ? turns[0] : undefined;
+          if (only) {
+            outcomes.set(only.key, { kind: 'refused', key: only.key, reason: `Postgres error ${errorCode(error) ?? ''}` });
+            return;
+          }
+          const middle = turns.length >> 1;
+          await this.#commitSorted(workerId, turns.slice(0, middle), outcomes);
+          await this.#commitSorted(workerId, turns.slice(middle), outcomes);
+          return;
+        }
+        if (isConnectionError(error)) unsure = true;
+        else if (!isRetryable(error) && !isUnavailable(error)) throw error;
+        await delay(Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+
+  async #findMine(
+    commitId: string,
+    turns: readonly TurnCommit[],
+    outcomes: Map<InstanceKey, CommitOutcome>,
+  ): Promise<void> {
+    const rows = await this.#runner.rows<{ instance_key: string; sequence: string; now: number }>(this.#sql.mine, [
+      turns.map((turn) => turn.key),
+      turns.map((turn) => turn.fence + 1),
+      commitId,
+    ]);
+    const byKey = new Map(turns.map((turn) => [turn.key, turn]));
+    for (const row of rows) {
+      const turn = byKey.get(row.instance_key);
+      if (turn === undefined) continue;
+      outcomes.set(row.instance_key, {
+        kind: 'committed',
+        key: row.instance_key,
+        sequence: turn.fence + toHistoryTexts(turn.events).length,
+        inboxWaiting: true, // not known: look
+        committedAt: row.now,
+      });
+    }
+  }
+
+  async discard(
+    workerId: WorkerId,
+    discards: readonly { readonly key: InstanceKey; readonly fence: number; readonly messageIds: readonly string[] }[],
+  ): Promise<void> {
+    const sorted = [...discards].sort((a, b) => compareKeys(a.key, b.key));
+    const messages = sorted.flatMap((discard) => discard.messageIds.map((id) => ({ key: discard.key, id })));
+    await this.#runner.rows(this.#sql.discard, [
+      workerId,
+      sorted.map((discard) => discard.key),
+      sorted.map((discard) => discard.fence),
+      messages.map((message) => message.key),
+      messages.map((message) => message.id),
+    ]);
+  }
+
+  async release(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<void> {
+    await this.#runner.rows(this.#sql.release, [workerId, [...keys].sort(compareKeys)]);
+  }
+}
+
+/** Numeric order of keys that are text. */
+export function compareKeys(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function commitValues(workerId: WorkerId, commitId: string, turns: readonly TurnCommit[]): readonly unknown[] {
+  const turnColumns = columns(10);
+  const historyColumns = columns(3);
+  const consumedColumns = columns(2);
+  const cancelledColumns = columns(2);
+  const timerColumns = columns(4);
+  const taskColumns = columns(8);
+  for (const turn of turns) {
+    const texts = toHistoryTexts(turn.events);
+    const ended = turn.status !== 'Running' && turn.status !== 'Suspended' && turn.status !== 'Pending';
+    add(turnColumns, [
+      turn.key,
+      turn.fence,
+      texts.length,
+      turn.status,
+      turn.customStatus,
+      turn.output,
+      turn.failure === null ? null : JSON.stringify(turn.failure),
+      turn.keepOwnership,
+      ended,
+      turn.consumedMessages.length,
+    ]);
+    texts.forEach((text, index) => add(historyColumns, [turn.key, index + 1, text]));
+    for (const id of turn.consumedMessages) add(consumedColumns, [turn.key, id]);
+    for (const timerId of turn.cancelledTimers) add(cancelledColumns, [turn.key, timerId]);
+    for (const timer of turn.timers) {
+      const event = { type: 'TimerFired', timerId: timer.timerId, fireAt: timer.fireAt };
+      add(timerColumns, [turn.key, timer.timerId, timer.fireAt, toMessageText(event)]);
+    }
+    for (const task of turn.queuedTasks) {
+      add(taskColumns, [
+        turn.key,
+        task.name,
+        task.taskScheduledId,
+        task.attempt,
+        task.firstScheduledId,
+        task.redelivery,
+        task.version ?? null,
+        task.input ?? null,
+      ]);
+    }
+  }
+  return [
+    workerId,
+    ...turnColumns,
+    commitId,
+    ...historyColumns,
+    ...consumedColumns,
+    ...cancelledColumns,
+    ...timerColumns,
+    ...taskColumns,
+  ];
+}
+
+function columns(count: number): unknown[][] {
+  return Array.from({ length: count }, () => []);
+}
+
+function add(target: readonly unknown[][], row: readonly unknown[]): void {
+  row.forEach((value, index) => target[index]?.push(value));
+}

@@ -1,0 +1,106 @@
+/**
+ * How the hand-written statements are made and sent. Their text is fixed when the store opens (only quoted table names
+ * go in), so that each is prepared once for a connection and can be pasted into psql.
+ */
+import pg from 'pg';
+import { DurableError } from '../../model/errors.ts';
+import { isConnectionError } from './errors.ts';
+
+/** The tables with their schema, quoted. */
+export interface Tables {
+  readonly hubs: string;
+  readonly workers: string;
+  readonly instances: string;
+  readonly history: string;
+  readonly messages: string;
+  readonly tasks: string;
+}
+
+export function tablesOf(schema: string): Tables {
+  const quoted = (table: string): string => `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;
+  return {
+    hubs: quoted('task_hubs'),
+    workers: quoted('workers'),
+    instances: quoted('instances'),
+    history: quoted('history'),
+    messages: quoted('messages'),
+    tasks: quoted('activity_tasks'),
+  };
+}
+
+/** A statement prepared under its name, unless the pool sits behind a transaction pooler. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+export function statement(name: string, text: string): Statement {
+  return { name, text };
+}
+
+/** Runs statements on one pool. */
+export class Runner {
+  readonly #pool: pg.Pool;
+  readonly #prepared: boolean;
+  readonly #prefix: string;
+
+  /** @param options.prefix tells the statements of several schemas on one pool apart */
+  constructor(pool: pg.Pool, options: { readonly prepared: boolean; readonly prefix: string }) {
+    this.#pool = pool;
+    this.#prepared = options.prepared;
+    this.#prefix = options.prefix;
+  }
+
+  /**
+   * @throws DurableError `StoreUnavailable` when no connection was to be had: then nothing was sent. Any other
+   *   connection error leaves the outcome open.
+   */
+  async rows<Row extends pg.QueryResultRow>(what: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    const client = await this.#connect();
+    let broken = false;
+    try {
+      const query = this.#prepared
+        ? { name: `${this.#prefix}_${what.name}`, text: what.text, values: [...values] }
+        : { text: what.text, values: [...values] };
+      return (await client.query<Row>(query)).rows;
+    } catch (error) {
+      broken = isConnectionError(error);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw new DurableError('StoreUnavailable', 'The database cannot be reached right now. Try again in a moment.', {
+        cause: error,
+      });
+    }
+  }
+
+  /** Runs `work` in one transaction on one connection. */
+  async transaction<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.#connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch((failed: unknown) => {
+        broken = failed instanceof Error ? failed : new Error('rollback failed');
+      });
+      throw error;
+    } finally {
+      // A connection that could not roll back must not serve anybody else.
+      client.release(broken);
+    }
+  }
+}
+
+/** Database time in milliseconds since 1970, as SQL. */
+export const nowMs = `(extract(epoch from now()) * 1000)::float8`;

@@ -1,0 +1,143 @@
+/** Worker rows: one lease for each worker, which holds for everything it owns. */
+import type { FunctionNames, InstanceKey, WorkerId } from '../../model/work.ts';
+import type { Heartbeat } from '../store.ts';
+import { nowMs, statement, type Runner, type Tables } from './sql.ts';
+
+function statements(t: Tables) {
+  return {
+    register: statement(
+      'register_worker',
+      `insert into ${t.workers} (hub_id, name, orchestrators, activities, expires_at)
+       values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond')
+       returning id, ${nowMs} as now`,
+    ),
+    // The only statement of an idle worker. An ended lease is never renewed (decision 8).
+    heartbeat: statement(
+      'heartbeat',
+      `with beat as (
+         update ${t.workers} set expires_at = now() + $3 * interval '1 millisecond'
+         where id = $1 and expires_at > now()
+         returning orchestrators, activities
+       )
+       select ${nowMs} as now,
+         exists (
+           select 1 from ${t.messages} m join ${t.instances} i on i.key = m.instance_key
+           where m.hub_id = $2 and m.visible_at <= now() and i.owner is null and lower(i.name) = any(beat.orchestrators)
+         ) as instances_ready,
+         exists (
+           select 1 from ${t.tasks} q
+           where q.hub_id = $2 and q.owner is null and lower(q.name) = any(beat.activities)
+         ) as activities_ready,
+         exists (select 1 from ${t.workers} w where w.hub_id = $2 and w.expires_at <= now()) as dead_workers,
+         array(
+           select i.key from ${t.instances} i
+           where i.owner = $1
+             and exists (select 1 from ${t.messages} m where m.instance_key = i.key and m.visible_at <= now())
+         ) as inbox_keys,
+         (select (extract(epoch from min(m.visible_at)) * 1000)::float8
+          from ${t.messages} m where m.hub_id = $2 and m.visible_at > now()) as next_due_at,
+         array(
+           select c.id from unnest($4::bigint[]) as c (id)
+           where not exists (select 1 from ${t.tasks} q where q.id = c.id and q.owner = $1)
+         ) as lost_tasks
+       from beat`,
+    ),
+    // Whatever is still owned can be claimed the moment this commits.
+    deregister: statement(
+      'deregister_worker',
+      `with instances as (update ${t.instances} set owner = null where owner = $1),
+            tasks as (update ${t.tasks} set owner = null where owner = $1)
+       delete from ${t.workers} where id = $1`,
+    ),
+    names: statement(
+      'live_function_names',
+      `select orchestrators, activities from ${t.workers} where hub_id = $1 and expires_at > now()`,
+    ),
+    removeDead: statement(
+      'remove_dead_workers',
+      `delete from ${t.workers} w
+       where w.hub_id = $1 and w.expires_at <= now()
+         and not exists (select 1 from ${t.instances} i where i.owner = w.id)
+         and not exists (select 1 from ${t.tasks} q where q.owner = w.id)`,
+    ),
+  };
+}
+
+interface HeartbeatRow {
+  readonly now: number;
+  readonly instances_ready: boolean;
+  readonly activities_ready: boolean;
+  readonly dead_workers: boolean;
+  readonly inbox_keys: readonly InstanceKey[];
+  readonly next_due_at: number | null;
+  readonly lost_tasks: readonly string[];
+}
+
+export class Workers {
+  readonly #runner: Runner;
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(runner: Runner, tables: Tables) {
+    this.#runner = runner;
+    this.#sql = statements(tables);
+  }
+
+  async register(worker: {
+    readonly hubId: number;
+    readonly name: string;
+    readonly functions: FunctionNames;
+    readonly leaseMs: number;
+  }): Promise<{ readonly workerId: WorkerId; readonly now: number }> {
+    const [row] = await this.#runner.rows<{ id: string; now: number }>(this.#sql.register, [
+      worker.hubId,
+      worker.name,
+      worker.functions.orchestrators.map((name) => name.toLowerCase()),
+      worker.functions.activities.map((name) => name.toLowerCase()),
+      worker.leaseMs,
+    ]);
+    if (row === undefined) throw new Error('the worker row was not returned');
+    return { workerId: row.id, now: row.now };
+  }
+
+  async heartbeat(request: {
+    readonly workerId: WorkerId;
+    readonly hubId: number;
+    readonly leaseMs: number;
+    readonly claimedTasks: readonly string[];
+  }): Promise<Heartbeat> {
+    const [row] = await this.#runner.rows<HeartbeatRow>(this.#sql.heartbeat, [
+      request.workerId,
+      request.hubId,
+      request.leaseMs,
+      request.claimedTasks,
+    ]);
+    if (row === undefined) return { kind: 'expired' };
+    return {
+      kind: 'alive',
+      now: row.now,
+      instancesReady: row.instances_ready,
+      activitiesReady: row.activities_ready,
+      deadWorkers: row.dead_workers,
+      inboxKeys: row.inbox_keys,
+      lostTasks: row.lost_tasks,
+      ...(row.next_due_at === null ? {} : { nextDueAt: row.next_due_at }),
+    };
+  }
+
+  async deregister(workerId: WorkerId): Promise<void> {
+    await this.#runner.rows(this.#sql.deregister, [workerId]);
+  }
+
+  async liveNames(hubId: number): Promise<FunctionNames | undefined> {
+    const rows = await this.#runner.rows<{ orchestrators: string[]; activities: string[] }>(this.#sql.names, [hubId]);
+    if (rows.length === 0) return undefined;
+    return {
+      orchestrators: [...new Set(rows.flatMap((row) => row.orchestrators))].sort(),
+      activities: [...new Set(rows.flatMap((row) => row.activities))].sort(),
+    };
+  }
+
+  async removeDead(hubId: number): Promise<void> {
+    await this.#runner.rows(this.#sql.removeDead, [hubId]);
+  }
+}
