@@ -177,10 +177,16 @@ export interface WorkerStore {
   ): Promise<readonly ClaimContents[]>;
   /** Writes many turns in one statement, each under its own fence. Outcomes in the order given. */
   commitTurns(workerId: WorkerId, turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]>;
-  /** Deletes messages that no turn can use (the instance has ended) and gives the instance up; its status stays. */
+  /** Deletes messages that no turn can use (stale, or the instance has ended); status and history stay as they are. */
   discardMessages(
     workerId: WorkerId,
-    discards: readonly { readonly key: InstanceKey; readonly fence: number; readonly messageIds: readonly string[] }[],
+    discards: readonly {
+      readonly key: InstanceKey;
+      readonly fence: number;
+      readonly messageIds: readonly string[];
+      /** Whether the worker goes on owning the instance. */
+      readonly keepOwnership: boolean;
+    }[],
   ): Promise<void>;
   /** Gives instances up without a turn. */
   releaseInstances(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<void>;

@@ -75,7 +75,8 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       fence: request.instance.sequence,
       events: [...opened.newEvents, ...outcome.events],
       status: statusOf({ ...state, suspended: after }, completion?.status),
-      customStatus: request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null),
+      customStatus:
+        request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null),
       output: completion?.result ?? null,
       failure: completion?.failure ?? null,
       consumedMessages: opened.consumed,
@@ -88,7 +89,10 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
 }
 
 /** A commit that ends an instance which cannot go on, e.g. because Postgres refuses its turn. */
-export function failTurn(request: Omit<CloseRequest, 'decision' | 'takeLocally' | 'hasMore' | 'limits'>, failure: Failure): TurnCommit {
+export function failTurn(
+  request: Omit<CloseRequest, 'decision' | 'takeLocally' | 'hasMore' | 'limits'>,
+  failure: Failure,
+): TurnCommit {
   const closed = closeTurn({
     ...request,
     decision: { actions: [{ type: 'CompleteOrchestration', id: -1, status: 'Failed', failure }] },

@@ -153,7 +153,9 @@ export class Activities {
       request.graceMs,
     ]);
     const known = request.known?.activities.join(', ') ?? '';
-    const failed = found.flatMap(({ name, ids }) => ids.map((id) => ({ id, failure: notRegistered(name, request.graceMs, known) })));
+    const failed = found.flatMap(({ name, ids }) =>
+      ids.map((id) => ({ id, failure: notRegistered(name, request.graceMs, known) })),
+    );
     if (failed.length > 0) {
       await this.#runner.rows(this.#sql.fail, [failed.map((task) => task.id), failed.map((task) => task.failure)]);
     }

@@ -58,7 +58,9 @@ export function toStoreError(error: unknown): unknown {
   if (error instanceof DurableError) return error;
   const code = errorCode(error);
   if (code === '53100') {
-    return new DurableError('StorageFull', 'The database has no space left. Free some and try again.', { cause: error });
+    return new DurableError('StorageFull', 'The database has no space left. Free some and try again.', {
+      cause: error,
+    });
   }
   if (code === '22021' || code === '22P05') {
     return new DurableError('InvalidArgument', 'Text must not contain the character U+0000.', { cause: error });

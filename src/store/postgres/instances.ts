@@ -4,7 +4,14 @@ import { Batcher } from '../../flow/batcher.ts';
 import { DurableError } from '../../model/errors.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
 import type { InstanceKey } from '../../model/work.ts';
-import type { ClientMessage, InstanceStart, PurgeOutcome, SendOutcome, StartOutcome, TerminatePending } from '../store.ts';
+import type {
+  ClientMessage,
+  InstanceStart,
+  PurgeOutcome,
+  SendOutcome,
+  StartOutcome,
+  TerminatePending,
+} from '../store.ts';
 import { isConnectionError, isMemberError, isRetryable } from './errors.ts';
 import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow } from './rows.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
@@ -142,7 +149,9 @@ export class Instances {
     const sorted = [...starts].sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
     let rows: readonly { key: string; hub_id: number; instance_id: string }[];
     try {
-      rows = await again(() => this.#runner.rows(this.#sql.start, startValues(sorted)), { repeatAfterConnectionLoss: true });
+      rows = await again(() => this.#runner.rows(this.#sql.start, startValues(sorted)), {
+        repeatAfterConnectionLoss: true,
+      });
     } catch (error) {
       if (!isMemberError(error) || starts.length === 1) throw error;
       return this.#oneByOne(starts, (start) => this.#startAll([start]));
@@ -158,10 +167,12 @@ export class Instances {
   async #replace(start: InstanceStart): Promise<StartOutcome> {
     for (;;) {
       const outcome = await this.#runner.transaction(async (client): Promise<StartOutcome | 'gone'> => {
-        const found = await client.query<{ key: string; status: RuntimeStatus; execution_id: string; owner: string | null }>(
-          this.#sql.lock,
-          [start.hubId, start.instanceId],
-        );
+        const found = await client.query<{
+          key: string;
+          status: RuntimeStatus;
+          execution_id: string;
+          owner: string | null;
+        }>(this.#sql.lock, [start.hubId, start.instanceId]);
         const old = found.rows[0];
         if (old === undefined) return 'gone';
         // Ours: the answer to an earlier sending of this very start was lost.
@@ -234,7 +245,10 @@ export class Instances {
       const [row] = await this.#runner.rows<InstanceRow>(this.#sql.get, [hubId, instanceId]);
       return row && toInstance(row);
     }
-    const [row] = await this.#runner.rows<InstanceRow & { history: string[] }>(this.#sql.getWithHistory, [hubId, instanceId]);
+    const [row] = await this.#runner.rows<InstanceRow & { history: string[] }>(this.#sql.getWithHistory, [
+      hubId,
+      instanceId,
+    ]);
     return row && { ...toInstance(row), history: row.history.flatMap((text) => toEvents(text)) };
   }
 
@@ -248,7 +262,11 @@ export class Instances {
       if (locked.rowCount === 0) return undefined;
       const time = await client.query<{ now: number }>(this.#sql.now);
       const texts = toHistoryTexts(request.eventsAt(time.rows[0]?.now ?? 0));
-      const moved = await client.query<{ sequence: string }>(this.#sql.endPending, [request.key, request.output, texts.length]);
+      const moved = await client.query<{ sequence: string }>(this.#sql.endPending, [
+        request.key,
+        request.output,
+        texts.length,
+      ]);
       const last = Number(moved.rows[0]?.sequence ?? 0);
       for (const [index, text] of texts.entries()) {
         await client.query(this.#sql.append, [request.key, last - texts.length + 1 + index, text]);
@@ -269,7 +287,10 @@ export class Instances {
     });
   }
 
-  async #deleteAll(client: { query(text: string, values: unknown[]): Promise<unknown> }, key: InstanceKey): Promise<void> {
+  async #deleteAll(
+    client: { query(text: string, values: unknown[]): Promise<unknown> },
+    key: InstanceKey,
+  ): Promise<void> {
     await client.query(this.#sql.deleteInstance, [key]);
     await client.query(this.#sql.deleteMessages, [key]);
     await client.query(this.#sql.deleteHistory, [key]);

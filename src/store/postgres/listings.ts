@@ -76,10 +76,18 @@ export class Listings {
           .skipLocked(),
       )
       .with('gone', (db) =>
-        db.deleteFrom('instances').using('chosen').whereRef('instances.key', '=', 'chosen.key').returning('instances.key'),
+        db
+          .deleteFrom('instances')
+          .using('chosen')
+          .whereRef('instances.key', '=', 'chosen.key')
+          .returning('instances.key'),
       )
-      .with('histories', (db) => db.deleteFrom('history').using('gone').whereRef('history.instance_key', '=', 'gone.key'))
-      .with('inboxes', (db) => db.deleteFrom('messages').using('gone').whereRef('messages.instance_key', '=', 'gone.key'))
+      .with('histories', (db) =>
+        db.deleteFrom('history').using('gone').whereRef('history.instance_key', '=', 'gone.key'),
+      )
+      .with('inboxes', (db) =>
+        db.deleteFrom('messages').using('gone').whereRef('messages.instance_key', '=', 'gone.key'),
+      )
       .with('tasks', (db) =>
         db.deleteFrom('activity_tasks').using('gone').whereRef('activity_tasks.instance_key', '=', 'gone.key'),
       )

@@ -63,9 +63,11 @@ export class Notifications implements NotificationBus {
     this.#lastSentAt = performance.now();
     const items = joined(this.#pending.splice(0));
     const packet: Packet = { from: this.#me, items };
-    this.#options.pool.query('select pg_notify($1, $2)', [this.#channel, JSON.stringify(packet)]).catch((error: unknown) => {
-      this.#options.log?.('a notification was not sent', error);
-    });
+    this.#options.pool
+      .query('select pg_notify($1, $2)', [this.#channel, JSON.stringify(packet)])
+      .catch((error: unknown) => {
+        this.#options.log?.('a notification was not sent', error);
+      });
   }
 
   /** Connects and keeps connecting; resolves after the first try, whatever came of it. */

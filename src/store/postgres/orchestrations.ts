@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Claim, ClaimContents, CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
 import type { HistoryEvent } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
+import type { WorkerStore } from '../store.ts';
 import { errorCode, isConnectionError, isMemberError, isRetryable, isUnavailable } from './errors.ts';
 import { toClaim, toEvents, toHistoryTexts, toMessage, toMessageText, type ClaimRow, type MessageRow } from './rows.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
@@ -97,8 +98,8 @@ function statements(t: Tables) {
     discard: statement(
       'discard_messages',
       `with moved as (
-         update ${t.instances} i set owner = null
-         from unnest($2::bigint[], $3::bigint[]) as d (key, fence)
+         update ${t.instances} i set owner = case when d.keep then i.owner end
+         from unnest($2::bigint[], $3::bigint[], $6::bool[]) as d (key, fence, keep)
          where i.key = d.key and i.sequence = d.fence and i.owner = $1
          returning i.key
        )
@@ -222,7 +223,9 @@ export class Orchestrations {
     const queued =
       orphans.length === 0
         ? []
-        : await this.#runner.rows<{ instance_key: string; task_scheduled_id: number }>(this.#sql.readQueuedTasks, [orphans]);
+        : await this.#runner.rows<{ instance_key: string; task_scheduled_id: number }>(this.#sql.readQueuedTasks, [
+            orphans,
+          ]);
     const [messages, history] = await Promise.all([
       this.#runner.rows<InboxRow>(this.#sql.readMessages, [
         requests.map((request) => request.key),
@@ -240,7 +243,8 @@ export class Orchestrations {
       readAt = row.now;
       if (hasMessage(row)) contents.get(row.instance_key)?.messages.push(toMessage(row));
     }
-    for (const row of history) for (const event of toEvents(row.events)) contents.get(row.instance_key)?.history.push(event);
+    for (const row of history)
+      for (const event of toEvents(row.events)) contents.get(row.instance_key)?.history.push(event);
     for (const row of queued) contents.get(row.instance_key)?.queuedTaskIds.push(row.task_scheduled_id);
     return [...contents].map(([key, found]) => ({ key, ...found, readAt }));
   }
@@ -282,7 +286,11 @@ export class Orchestrations {
         if (isMemberError(error)) {
           const only = turns.length === 1 ? turns[0] : undefined;
           if (only) {
-            outcomes.set(only.key, { kind: 'refused', key: only.key, reason: `Postgres error ${errorCode(error) ?? ''}` });
+            outcomes.set(only.key, {
+              kind: 'refused',
+              key: only.key,
+              reason: `Postgres error ${errorCode(error) ?? ''}`,
+            });
             return;
           }
           const middle = turns.length >> 1;
@@ -321,10 +329,7 @@ export class Orchestrations {
     }
   }
 
-  async discard(
-    workerId: WorkerId,
-    discards: readonly { readonly key: InstanceKey; readonly fence: number; readonly messageIds: readonly string[] }[],
-  ): Promise<void> {
+  async discard(workerId: WorkerId, discards: Parameters<WorkerStore['discardMessages']>[1]): Promise<void> {
     const sorted = [...discards].sort((a, b) => compareKeys(a.key, b.key));
     const messages = sorted.flatMap((discard) => discard.messageIds.map((id) => ({ key: discard.key, id })));
     await this.#runner.rows(this.#sql.discard, [
@@ -333,6 +338,7 @@ export class Orchestrations {
       sorted.map((discard) => discard.fence),
       messages.map((message) => message.key),
       messages.map((message) => message.id),
+      sorted.map((discard) => discard.keepOwnership),
     ]);
   }
 

@@ -7,7 +7,10 @@ import type { Selectable } from 'kysely';
 import type { InstanceTable } from './database.ts';
 
 /** An instance's row without what only workers need. */
-export type InstanceRow = Omit<Selectable<InstanceTable>, 'hub_id' | 'owner' | 'crash_count' | 'sequence' | 'first_sequence'>;
+export type InstanceRow = Omit<
+  Selectable<InstanceTable>,
+  'hub_id' | 'owner' | 'crash_count' | 'sequence' | 'first_sequence'
+>;
 
 export function toInstance(row: InstanceRow): OrchestrationInstance {
   return {

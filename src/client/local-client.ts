@@ -1,0 +1,360 @@
+/** The client verbs on a store in reach of this process. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DurableError } from '../model/errors.ts';
+import type { HistoryEvent } from '../model/history.ts';
+import {
+  instanceIdProblem,
+  isTerminal,
+  type InstanceFilter,
+  type InstancePage,
+  type OrchestrationInstance,
+  type RuntimeStatus,
+} from '../model/instance.ts';
+import type { ClientEvent, ClientStore } from '../store/store.ts';
+import type {
+  GetStatusOptions,
+  OrchestrationClient,
+  OrchestrationReference,
+  StartOptions,
+  WaitOptions,
+} from './client.ts';
+import type { CompletionWaiters } from './completion-waiters.ts';
+import type { KnownFunctions } from './known-functions.ts';
+
+/** What every client of a process shares. */
+export interface LocalClientParts {
+  readonly store: ClientStore;
+  readonly waiters: CompletionWaiters;
+  readonly known: KnownFunctions;
+  /** Longest poll, in ms: how long suspend and resume wait for their effect. */
+  readonly pollMs: number;
+  /** Largest payload in UTF-16 units. */
+  readonly maxPayloadLength: number;
+}
+
+const defaultPage = 100;
+const maxPage = 1_000;
+const defaultWaitMs = 10_000;
+
+export class LocalClient implements OrchestrationClient {
+  readonly taskHub: string;
+  readonly #parts: LocalClientParts;
+
+  constructor(taskHub: string, parts: LocalClientParts) {
+    this.taskHub = taskHub;
+    this.#parts = parts;
+  }
+
+  startNew<Input>(orchestration: OrchestrationReference<Input>, options: StartOptions<Input> = {}): Promise<string> {
+    const name = typeof orchestration === 'string' ? orchestration : orchestration.name;
+    const input = toPayload(options.input, 'input');
+    return this.#start({
+      name,
+      ...(options.instanceId === undefined ? {} : { instanceId: options.instanceId }),
+      ...(options.version === undefined ? {} : { version: options.version }),
+      ...(options.startAt === undefined ? {} : { startAt: options.startAt }),
+      ...(input === undefined ? {} : { input }),
+    });
+  }
+
+  startNewText(start: Parameters<OrchestrationClient['startNewText']>[0]): Promise<string> {
+    return this.#start(start);
+  }
+
+  async #start(
+    start: Parameters<OrchestrationClient['startNewText']>[0] & { readonly startAt?: Date },
+  ): Promise<string> {
+    const { name, input, version, startAt } = start;
+    if (typeof name !== 'string' || name.length === 0) {
+      throw new DurableError('InvalidArgument', 'The name of the orchestration must be a text that is not empty.');
+    }
+    // A blank id is no id (DurableClient.cs).
+    const instanceId = start.instanceId === undefined || start.instanceId.trim() === '' ? newId() : start.instanceId;
+    const problem = instanceIdProblem(instanceId);
+    if (problem !== null) throw new DurableError('InvalidArgument', problem);
+    if (startAt !== undefined && Number.isNaN(startAt.getTime())) {
+      throw new DurableError('InvalidArgument', 'startAt is not a valid date.');
+    }
+    this.#checkSize(input);
+    const { store, known } = this.#parts;
+    const hubId = await store.ensureHub(this.taskHub);
+    await known.checkOrchestrator(hubId, name);
+    const executionId = newId();
+    const outcome = await store.startInstance({
+      hubId,
+      instanceId,
+      name,
+      version: version ?? null,
+      executionId,
+      input: input ?? null,
+      scheduledStartAt: startAt ?? null,
+      event: {
+        type: 'ExecutionStarted',
+        name,
+        executionId,
+        ...(input === undefined ? {} : { input }),
+        ...(version === undefined ? {} : { version }),
+        ...(startAt === undefined ? {} : { scheduledStartAt: startAt.getTime() }),
+      },
+    });
+    if (outcome.kind === 'exists') {
+      throw new DurableError(
+        'InstanceAlreadyExists',
+        `An Orchestration instance with the status ${outcome.status} already exists.`,
+      );
+    }
+    return instanceId;
+  }
+
+  async getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined> {
+    const hubId = await this.#parts.store.findHub(this.taskHub);
+    if (hubId === undefined || isImpossible(instanceId)) return undefined;
+    return this.#parts.store.getInstance(hubId, instanceId, { history: options?.showHistory ?? false });
+  }
+
+  async getStatusBy(
+    filter: InstanceFilter,
+    page: { readonly limit?: number; readonly continuationToken?: string } = {},
+  ): Promise<InstancePage> {
+    const limit = page.limit ?? defaultPage;
+    if (!Number.isInteger(limit) || limit < 1 || limit > maxPage) {
+      throw new DurableError('InvalidArgument', `A page must have 1 to ${maxPage} instances, not ${limit}.`);
+    }
+    const hubId = await this.#parts.store.findHub(this.taskHub);
+    // No hub, no row: an id that no hub has still checks the token.
+    return this.#parts.store.listInstances(hubId ?? 0, filter, {
+      limit,
+      ...(page.continuationToken ? { continuationToken: page.continuationToken } : {}),
+    });
+  }
+
+  raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void> {
+    return this.raiseEventText(instanceId, eventName, toPayload(data, 'data of the event'));
+  }
+
+  async raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {
+    if (typeof eventName !== 'string' || eventName.length === 0 || eventName.length > 256) {
+      throw new DurableError('InvalidArgument', 'The name of an event must be a text of 1 to 256 characters.');
+    }
+    if (/\p{Cc}/u.test(eventName) || !eventName.isWellFormed()) {
+      throw new DurableError('InvalidArgument', 'The name of an event must not contain control characters.');
+    }
+    this.#checkSize(data);
+    await this.#send(instanceId, {
+      type: 'EventRaised',
+      name: eventName,
+      ...(data === undefined ? {} : { input: data }),
+    });
+  }
+
+  async terminate(instanceId: string, reason?: string): Promise<void> {
+    const instance = await this.#require(instanceId);
+    const text = checkReason(reason);
+    if (instance.runtimeStatus === 'Pending') {
+      // Nobody has begun it: it ends here, also when no worker lives and before its scheduled time.
+      const ended = await this.#parts.store.terminatePending({
+        key: instance.key,
+        output: text ?? null,
+        eventsAt: (now) => endedBeforeStart(instance, text, now),
+      });
+      if (ended !== undefined) {
+        const hubId = await this.#parts.store.ensureHub(this.taskHub);
+        this.#parts.store.notifications.publish({ kind: 'ended', hubId, keys: [instance.key] });
+        return;
+      }
+    }
+    await this.#send(instanceId, { type: 'ExecutionTerminated', ...(text === undefined ? {} : { reason: text }) });
+  }
+
+  async suspend(instanceId: string, reason?: string): Promise<void> {
+    await this.#turn(instanceId, {
+      verb: 'suspend',
+      event: { type: 'ExecutionSuspended', ...withReason(reason) },
+      allowed: (status) => status !== 'Suspended',
+      reached: (status) => status === 'Suspended',
+    });
+  }
+
+  async resume(instanceId: string, reason?: string): Promise<void> {
+    await this.#turn(instanceId, {
+      verb: 'resume',
+      event: { type: 'ExecutionResumed', ...withReason(reason) },
+      allowed: (status) => status === 'Suspended',
+      reached: (status) => status !== 'Suspended',
+    });
+  }
+
+  async restart(instanceId: string, options: { readonly restartWithNewInstanceId?: boolean } = {}): Promise<string> {
+    const instance = await this.getStatus(instanceId);
+    if (instance === undefined) {
+      throw new DurableError('InstanceNotFound', `An orchestration with the instanceId ${instanceId} was not found.`);
+    }
+    const fresh = options.restartWithNewInstanceId ?? true;
+    return this.#start({
+      name: instance.name,
+      ...(fresh ? {} : { instanceId }),
+      ...(instance.input === null ? {} : { input: instance.input }),
+      ...(instance.version === null ? {} : { version: instance.version }),
+    });
+  }
+
+  async purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }> {
+    const hubId = await this.#parts.store.findHub(this.taskHub);
+    if (hubId === undefined || isImpossible(instanceId)) return { instancesDeleted: 0 };
+    const outcome = await this.#parts.store.purgeInstance(hubId, instanceId);
+    if (outcome.kind === 'not-terminal') {
+      throw new DurableError(
+        'InstanceNotTerminal',
+        `Only orchestrations in a terminal state can be purged, but the orchestration with instance ID ${instanceId} has status ${outcome.status}`,
+      );
+    }
+    return { instancesDeleted: outcome.kind === 'purged' ? 1 : 0 };
+  }
+
+  async purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }> {
+    const hubId = await this.#parts.store.findHub(this.taskHub);
+    if (hubId === undefined) return { instancesDeleted: 0 };
+    return { instancesDeleted: await this.#parts.store.purgeInstances(hubId, filter) };
+  }
+
+  async waitForCompletion(instanceId: string, options: WaitOptions = {}): Promise<OrchestrationInstance | undefined> {
+    const end = performance.now() + (options.timeoutMs ?? defaultWaitMs);
+    for (;;) {
+      const first = await this.getStatus(instanceId);
+      if (first === undefined || isTerminal(first.runtimeStatus)) return first;
+      const timeoutMs = end - performance.now();
+      if (timeoutMs <= 0 || options.signal?.aborted === true) return first;
+      const waiting = new AbortController();
+      const signal = options.signal ? AbortSignal.any([options.signal, waiting.signal]) : waiting.signal;
+      const woken = this.#parts.waiters.wait(first.key, { timeoutMs, signal });
+      // It may have ended before the waiter was there.
+      const second = await this.getStatus(instanceId);
+      if (second === undefined || isTerminal(second.runtimeStatus)) {
+        waiting.abort();
+        return second;
+      }
+      await woken;
+    }
+  }
+
+  /** Sends a message that changes whether the instance goes on, and waits up to one poll until it has. */
+  async #turn(
+    instanceId: string,
+    command: {
+      readonly verb: 'suspend' | 'resume';
+      readonly event: ClientEvent;
+      readonly allowed: (status: RuntimeStatus) => boolean;
+      readonly reached: (status: RuntimeStatus) => boolean;
+    },
+  ): Promise<void> {
+    const instance = await this.#require(instanceId);
+    if (!command.allowed(instance.runtimeStatus)) {
+      throw new DurableError(
+        'InvalidTransition',
+        `Cannot ${command.verb} the orchestration instance ${instanceId} because instance is in the ${instance.runtimeStatus} state.`,
+      );
+    }
+    await this.#send(instanceId, command.event);
+    const end = performance.now() + this.#parts.pollMs;
+    for (let pause = 2; performance.now() < end; pause = Math.min(100, pause * 2)) {
+      const now = await this.getStatus(instanceId);
+      if (now === undefined || isTerminal(now.runtimeStatus) || command.reached(now.runtimeStatus)) return;
+      await delay(pause);
+    }
+  }
+
+  async #require(instanceId: string): Promise<OrchestrationInstance> {
+    const instance = await this.getStatus(instanceId);
+    if (instance === undefined) throw notFound(instanceId);
+    if (isTerminal(instance.runtimeStatus)) throw terminal(instanceId, instance.runtimeStatus);
+    return instance;
+  }
+
+  async #send(instanceId: string, event: ClientEvent): Promise<void> {
+    const hubId = await this.#parts.store.findHub(this.taskHub);
+    if (hubId === undefined || isImpossible(instanceId)) throw notFound(instanceId);
+    const outcome = await this.#parts.store.sendMessage({ hubId, instanceId, event });
+    if (outcome.kind === 'not-found') throw notFound(instanceId);
+    if (outcome.kind === 'terminal') throw terminal(instanceId, outcome.status);
+  }
+
+  #checkSize(payload: string | undefined): void {
+    if (payload !== undefined && payload.length > this.#parts.maxPayloadLength) {
+      throw new DurableError(
+        'PayloadTooLarge',
+        `A payload may have at most ${this.#parts.maxPayloadLength} characters of JSON; this one has ${payload.length}. Store large data elsewhere and pass a reference.`,
+      );
+    }
+  }
+}
+
+/** 32 hex digits, as Durable Functions makes them. */
+function newId(): string {
+  return randomUUID().replaceAll('-', '');
+}
+
+/** Text that no stored id can have, and that Postgres would refuse as a parameter. */
+function isImpossible(instanceId: string): boolean {
+  return (
+    instanceId.length === 0 || instanceId.length > 1_024 || instanceId.includes('\u0000') || !instanceId.isWellFormed()
+  );
+}
+
+function notFound(instanceId: string): DurableError {
+  return new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
+}
+
+function terminal(instanceId: string, status: RuntimeStatus): DurableError {
+  return new DurableError('InstanceTerminal', `The instance '${instanceId}' has ended: its status is ${status}.`);
+}
+
+function withReason(reason: string | undefined): { readonly reason?: string } {
+  const text = checkReason(reason);
+  return text === undefined ? {} : { reason: text };
+}
+
+function checkReason(reason: string | undefined): string | undefined {
+  if (reason?.includes('\u0000'))
+    throw new DurableError('InvalidArgument', 'A reason must not contain the character U+0000.');
+  if (reason !== undefined && reason.length > 16_384) {
+    throw new DurableError('PayloadTooLarge', 'A reason may have at most 16,384 characters.');
+  }
+  return reason?.toWellFormed();
+}
+
+function toPayload(value: unknown, what: string): string | undefined {
+  if (value === undefined) return undefined;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DurableError('InvalidArgument', `The ${what} cannot be written as JSON: ${reason}`, { cause: error });
+  }
+  if (text === undefined) {
+    throw new DurableError('InvalidArgument', `The ${what} cannot be written as JSON: it is a ${typeof value}.`);
+  }
+  return text;
+}
+
+function endedBeforeStart(
+  instance: OrchestrationInstance,
+  reason: string | undefined,
+  timestamp: number,
+): readonly HistoryEvent[] {
+  const text = reason === undefined ? {} : { reason };
+  const result = reason === undefined ? {} : { result: reason };
+  return [
+    { type: 'OrchestratorStarted', timestamp },
+    {
+      type: 'ExecutionStarted',
+      timestamp,
+      name: instance.name,
+      executionId: instance.executionId,
+      ...(instance.input === null ? {} : { input: instance.input }),
+    },
+    { type: 'ExecutionTerminated', timestamp, ...text },
+    { type: 'ExecutionCompleted', timestamp, eventId: -1, status: 'Terminated', ...result },
+  ];
+}

@@ -1,0 +1,39 @@
+/** The library's surface. */
+export { createTaskHub, type TaskHub, type TaskHubOptions } from './task-hub.ts';
+export {
+  activity,
+  orchestration,
+  type ActivityContext,
+  type ActivityDefinition,
+  type ActivityHandler,
+  type CallActivityOptions,
+  type Duration,
+  type FunctionDefinition,
+  type OrchestrationContext,
+  type OrchestrationDefinition,
+  type Orchestrator,
+  type ReplaySafeLog,
+  type RetryPolicy,
+  type Task,
+  type TimerTask,
+} from './model/functions.ts';
+export {
+  http,
+  type HttpTriggerDefinition,
+  type HttpTriggerHandler,
+  type HttpTriggerOptions,
+} from './client/http-trigger.ts';
+export type {
+  ClientSource,
+  DurableClient,
+  HttpManagementPayload,
+  HttpTriggerRequest,
+  OrchestrationClient,
+  OrchestrationReference,
+  StartOptions,
+  WaitOptions,
+} from './client/client.ts';
+export { DurableError, type DurableErrorCode } from './model/errors.ts';
+export type { Failure } from './model/failure.ts';
+export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from './model/instance.ts';
+export { createServer, type ServerOptions } from './http/server.ts';

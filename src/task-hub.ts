@@ -1,0 +1,175 @@
+/** The parts put together: a store and functions become a client and a worker. Knows no HTTP. */
+import type pg from 'pg';
+import { pino, type Logger } from 'pino';
+import type { ClientSource, OrchestrationClient } from './client/client.ts';
+import { CompletionWaiters } from './client/completion-waiters.ts';
+import { KnownFunctions } from './client/known-functions.ts';
+import { LocalClient } from './client/local-client.ts';
+import type { FunctionDefinition } from './model/functions.ts';
+import { DurableError } from './model/errors.ts';
+import { openPostgresStore } from './store/postgres/index.ts';
+import { migrate } from './store/postgres/migrate.ts';
+import type { Store } from './store/store.ts';
+import { FunctionRegistry } from './worker/in-process/function-registry.ts';
+import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
+import { Worker } from './worker/worker.ts';
+
+/** Options of {@link createTaskHub}. */
+export interface TaskHubOptions {
+  /** Any Postgres 14 or newer. Either this or `pool`. */
+  readonly databaseUrl?: string;
+  /** A pool of the caller's: used for everything, never ended. Migrations then need `databaseUrl` too, or have been applied. */
+  readonly pool?: pg.Pool;
+  /** For LISTEN and migrations when `databaseUrl` is a transaction pooler's. Default: `databaseUrl`. */
+  readonly directDatabaseUrl?: string;
+  /** Orchestrations and activities that this process runs. */
+  readonly functions?: readonly FunctionDefinition[];
+  /** Default `'default'`. */
+  readonly taskHub?: string;
+  /** Postgres schema of the tables. Default `'perdure'`. */
+  readonly schema?: string;
+  /** After how long a silent worker's instances are taken over, in ms. Default 30,000. */
+  readonly leaseMs?: number;
+  /** The longest idle poll, in ms. Default 1,000. */
+  readonly pollMs?: number;
+  /** `false`: only the client, no worker. Default `true`. */
+  readonly worker?: boolean;
+  /** Activities that run at the same time. Default 1,000. */
+  readonly maxActivities?: number;
+  /** Turns under way at the same time. Default 2,000. */
+  readonly maxTurns?: number;
+  /** How long activities may go on when the hub stops, in ms. Default 25,000. */
+  readonly stopGraceMs?: number;
+  /** After how long a call of an activity fails that no live worker has registered, in ms. Default 30,000. */
+  readonly unregisteredActivityGraceMs?: number;
+  /** Suspended orchestrators kept in memory. 0 replays every turn from history. Default 10,000. */
+  readonly maxLiveInstances?: number;
+  /** Largest payload in characters of JSON. Default 16,777,216. */
+  readonly maxPayloadLength?: number;
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
+
+/** A running (or not yet started) task hub. */
+export interface TaskHub {
+  /** The verbs on this hub's orchestrations. */
+  readonly client: OrchestrationClient;
+  /** Clients of any hub of the store. */
+  readonly clients: ClientSource;
+  /** Migrates the schema and begins to work. @throws DurableError `StoreUnavailable` */
+  start(): Promise<void>;
+  /** Finishes or hands over what runs, then lets go of the database. Can be called more than once. */
+  stop(): Promise<void>;
+}
+
+const defaults = {
+  leaseMs: 30_000,
+  pollMs: 1_000,
+  maxActivities: 1_000,
+  maxTurns: 2_000,
+  stopGraceMs: 25_000,
+  unregisteredGraceMs: 30_000,
+  maxLiveInstances: 10_000,
+  maxLiveWeight: 64 * 1_048_576,
+  maxPayloadLength: 16_777_216,
+};
+
+/**
+ * Makes a task hub on a Postgres database, inside the caller's process.
+ * @throws DurableError `InvalidArgument` for options that cannot be
+ */
+export function createTaskHub(options: TaskHubOptions): TaskHub {
+  if (options.databaseUrl === undefined && options.pool === undefined) {
+    throw new DurableError('InvalidArgument', 'createTaskHub needs databaseUrl or pool.');
+  }
+  const taskHub = options.taskHub ?? 'default';
+  const schema = options.schema ?? 'perdure';
+  const logger = options.logger ?? pino({ level: 'silent' });
+  const pollMs = positive('pollMs', options.pollMs ?? defaults.pollMs);
+  const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
+  const registry = new FunctionRegistry(options.functions ?? []);
+  const store = openPostgresStore({
+    schema,
+    ...(options.databaseUrl === undefined ? {} : { connectionString: options.databaseUrl }),
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
+    ...(options.directDatabaseUrl === undefined ? {} : { directConnectionString: options.directDatabaseUrl }),
+    log: (text, error) => logger.warn({ err: error }, text),
+  });
+  const clients = openClients(store, {
+    taskHub,
+    pollMs,
+    maxPayloadLength: options.maxPayloadLength ?? defaults.maxPayloadLength,
+  });
+  const worker =
+    options.worker === false
+      ? undefined
+      : new Worker({
+          store,
+          executor: new InProcessExecutor(registry, { log: logger }),
+          taskHub,
+          log: logger,
+          leaseMs,
+          pollMs,
+          maxActivities: positive('maxActivities', options.maxActivities ?? defaults.maxActivities),
+          maxTurns: positive('maxTurns', options.maxTurns ?? defaults.maxTurns),
+          stopGraceMs: options.stopGraceMs ?? defaults.stopGraceMs,
+          unregisteredGraceMs: options.unregisteredActivityGraceMs ?? defaults.unregisteredGraceMs,
+          live: {
+            maxInstances: options.maxLiveInstances ?? defaults.maxLiveInstances,
+            maxWeight: defaults.maxLiveWeight,
+          },
+        });
+  let stopping: Promise<void> | undefined;
+  return {
+    client: clients.open(taskHub),
+    clients,
+    start: async () => {
+      const url = options.directDatabaseUrl ?? options.databaseUrl;
+      if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
+      await worker?.start();
+    },
+    stop: () => {
+      stopping ??= (async () => {
+        await worker?.stop();
+        clients.close();
+        await store.close();
+      })();
+      return stopping;
+    },
+  };
+}
+
+function openClients(
+  store: Store,
+  options: { readonly taskHub: string; readonly pollMs: number; readonly maxPayloadLength: number },
+): ClientSource & { close(): void } {
+  const waiters = new CompletionWaiters(store, options.pollMs);
+  const parts = {
+    store,
+    waiters,
+    known: new KnownFunctions(store),
+    pollMs: options.pollMs,
+    maxPayloadLength: options.maxPayloadLength,
+  };
+  const opened = new Map<string, OrchestrationClient>();
+  return {
+    defaultTaskHub: options.taskHub,
+    open: (taskHub) => {
+      const known = opened.get(taskHub);
+      if (known) return known;
+      const client = new LocalClient(taskHub, parts);
+      // Names come from requests: what is remembered of them stays small.
+      if (opened.size < 1_000) opened.set(taskHub, client);
+      return client;
+    },
+    ping: () => store.ping(),
+    close: () => waiters.close(),
+  };
+}
+
+function positive(name: string, value: number): number {
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new DurableError('InvalidArgument', `${name} must be a number above 0, not ${value}.`);
+  }
+  return value;
+}

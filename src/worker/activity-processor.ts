@@ -1,0 +1,123 @@
+/**
+ * Activities from the queue: run in free slots, results written in batches. What runs where it was scheduled never
+ * comes by here (`orchestration-processor.ts`).
+ */
+import type { Logger } from 'pino';
+import { Batcher } from '../flow/batcher.ts';
+import type { ActivityCompletion, QueuedActivity, WorkerId } from '../model/work.ts';
+import type { WorkerStore } from '../store/store.ts';
+import type { ActivitySlots } from './activity-slots.ts';
+
+const maxBackOffMs = 5_000;
+
+export interface ActivityProcessorOptions {
+  readonly store: WorkerStore;
+  readonly workerId: WorkerId;
+  readonly hubId: number;
+  readonly slots: ActivitySlots;
+  readonly leaseHolds: () => boolean;
+  readonly log: Logger;
+}
+
+export class ActivityProcessor {
+  readonly #options: ActivityProcessorOptions;
+  readonly #running = new Map<string, AbortController>();
+  readonly #completions: Batcher<ActivityCompletion, 'written'>;
+  #closed = false;
+
+  constructor(options: ActivityProcessorOptions) {
+    this.#options = options;
+    this.#completions = new Batcher({
+      run: (completions) => this.#write(completions),
+      concurrency: 2,
+      maxItems: 1_000,
+      maxWeight: 16 * 1_048_576,
+      weigh: ({ outcome }) =>
+        outcome.kind === 'completed' ? (outcome.result?.length ?? 0) : outcome.failure.message.length,
+    });
+  }
+
+  /** Ids of the queued activities that this worker holds. */
+  get claimed(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  /** Runs claimed activities; a slot is reserved for each. */
+  take(tasks: readonly QueuedActivity[]): void {
+    for (const task of tasks) void this.#run(task);
+  }
+
+  /** Tells activities to stop whose rows are gone: their orchestration was terminated or purged. */
+  lost(taskIds: readonly string[]): void {
+    for (const id of taskIds) this.#running.get(id)?.abort(new Error('The orchestration ended before this activity.'));
+  }
+
+  /** Tells all to stop. */
+  abortAll(reason: string): void {
+    for (const controller of this.#running.values()) controller.abort(new Error(reason));
+  }
+
+  /** Gives back what has not ended; ends that come later are dropped. */
+  async handOver(): Promise<void> {
+    this.#closed = true;
+    const left = [...this.#running.keys()];
+    await this.#completions.drained();
+    if (left.length > 0) await this.#options.store.releaseActivities(this.#options.workerId, left);
+  }
+
+  async #run(task: QueuedActivity): Promise<void> {
+    const { slots, log, leaseHolds } = this.#options;
+    if (!leaseHolds() || !slots.reserve(task.name)) {
+      await this.#giveBack(task);
+      return;
+    }
+    const controller = new AbortController();
+    this.#running.set(task.id, controller);
+    const outcome = await slots.run(task, controller.signal);
+    if (this.#closed) return;
+    try {
+      await this.#completions.add({ task, outcome });
+    } catch (error) {
+      // The row stays ours until the lease ends; then it runs again.
+      log.error({ err: error, instanceId: task.instanceId, taskId: task.id }, 'the end of an activity was not written');
+    } finally {
+      this.#running.delete(task.id);
+    }
+  }
+
+  async #giveBack(task: QueuedActivity): Promise<void> {
+    const { store, workerId, log } = this.#options;
+    await store.releaseActivities(workerId, [task.id]).catch((error: unknown) => {
+      log.warn({ err: error, taskId: task.id }, 'a task is given back when the lease ends');
+    });
+  }
+
+  /** Repeats until the database has answered: a second sending finds the rows gone and is a no-op. */
+  async #write(completions: readonly ActivityCompletion[]): Promise<readonly 'written'[]> {
+    const { store, workerId, hubId, log } = this.#options;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await store.completeActivities(workerId, completions);
+        break;
+      } catch (error) {
+        if (attempt >= 3 && completions.length === 1) throw error;
+        if (attempt >= 3 && !this.#closed) return await this.#writeOneByOne(completions);
+        log.warn({ err: error }, 'writing the ends of activities failed, trying again');
+        await new Promise((resolve) => setTimeout(resolve, Math.min(maxBackOffMs, 50 * 2 ** attempt)));
+      }
+    }
+    const keys = [...new Set(completions.map((completion) => completion.task.instanceKey))];
+    store.notifications.publish({ kind: 'instances', hubId });
+    store.notifications.publish({ kind: 'inbox', hubId, keys });
+    return completions.map(() => 'written' as const);
+  }
+
+  async #writeOneByOne(completions: readonly ActivityCompletion[]): Promise<readonly 'written'[]> {
+    for (const completion of completions) {
+      await this.#write([completion]).catch((error: unknown) => {
+        this.#options.log.error({ err: error, taskId: completion.task.id }, 'the end of an activity was not written');
+      });
+    }
+    return completions.map(() => 'written' as const);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Group commit: many turns, one statement. Batches are what gathered while the statements before were on their way; two
+ * at a time keep both this process and Postgres busy.
+ */
+import { Batcher } from '../flow/batcher.ts';
+import type { CommitOutcome, TurnCommit, WorkerId } from '../model/work.ts';
+import type { WorkerStore } from '../store/store.ts';
+
+const commitsUnderWay = 2;
+const maxTurns = 1_000;
+const maxWeight = 16 * 1_048_576;
+
+export class Committer {
+  readonly #batcher: Batcher<TurnCommit, CommitOutcome>;
+
+  constructor(store: WorkerStore, workerId: WorkerId) {
+    this.#batcher = new Batcher({
+      run: (turns) => store.commitTurns(workerId, turns),
+      concurrency: commitsUnderWay,
+      maxItems: maxTurns,
+      maxWeight,
+      weigh: weightOf,
+    });
+  }
+
+  /** Resolves when the outcome is known, however long the database is away. */
+  commit(turn: TurnCommit): Promise<CommitOutcome> {
+    return this.#batcher.add(turn);
+  }
+}
+
+/** Rough size of what a turn writes, in UTF-16 units. */
+export function weightOf(turn: TurnCommit): number {
+  let weight = 200 + (turn.output?.length ?? 0) + (turn.customStatus?.length ?? 0);
+  for (const event of turn.events) {
+    weight += 100;
+    if ('input' in event) weight += event.input?.length ?? 0;
+    if ('result' in event) weight += event.result?.length ?? 0;
+  }
+  return weight;
+}

@@ -1,0 +1,138 @@
+/**
+ * Suspended orchestrators kept in memory. An owned instance is always here; one that was given up stays as a cache,
+ * bounded by count and weight, and is used again only if a later claim finds the sequence at which it stopped
+ * (decision 3). What a turn does with one is in `orchestration-processor.ts`.
+ */
+import { LRUCache } from 'lru-cache';
+import type { ExecutionState } from '../core/state/execution-state.ts';
+import type { TaskCompleted, TaskFailed } from '../model/history.ts';
+import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
+import type { OrchestrationRun } from './executor.ts';
+
+/** The end of an activity that ran in this worker. */
+export type LocalResult = Omit<TaskCompleted, 'timestamp'> | Omit<TaskFailed, 'timestamp'>;
+
+export interface LiveInstance {
+  instance: OwnedInstance;
+  owned: boolean;
+  /** A turn is under way. */
+  busy: boolean;
+  /** The inbox is to be read before the next turn. */
+  inboxWaiting: boolean;
+  /** Taken from a dead worker and not yet looked through for lost activities. */
+  takenOver: boolean;
+  /** What the engine and the orchestrator know; `undefined`: read the history first. */
+  memory: { readonly state: ExecutionState; readonly run: OrchestrationRun } | undefined;
+  /** Ends of local activities that the next turn takes. */
+  results: LocalResult[];
+  /** Local activities under way, by the id of their TaskScheduled. */
+  readonly running: Map<number, AbortController>;
+  /** When its next timer fires, milliseconds since 1970. */
+  dueAt: number;
+  /** Rough size in memory, in UTF-16 units. */
+  weight: number;
+}
+
+/** Bounds of the cache of instances that are not owned. */
+export interface LiveLimits {
+  /** 0 forgets everything after every turn: the mode that proves that replay and memory agree. */
+  readonly maxInstances: number;
+  readonly maxWeight: number;
+}
+
+export const defaultLiveLimits: LiveLimits = { maxInstances: 10_000, maxWeight: 64 * 1_048_576 };
+
+export class LiveInstances {
+  readonly #owned = new Map<InstanceKey, LiveInstance>();
+  readonly #idle: LRUCache<InstanceKey, LiveInstance> | undefined;
+
+  constructor(limits: LiveLimits) {
+    this.#idle =
+      limits.maxInstances === 0
+        ? undefined
+        : new LRUCache({
+            max: limits.maxInstances,
+            maxSize: limits.maxWeight,
+            maxEntrySize: limits.maxWeight,
+            sizeCalculation: (live) => Math.max(1, live.weight),
+            dispose: (live, _key, reason) => {
+              if (reason === 'evict') forget(live);
+            },
+          });
+  }
+
+  /** Whether instances that are not owned are kept at all. */
+  get remembers(): boolean {
+    return this.#idle !== undefined;
+  }
+
+  get ownedCount(): number {
+    return this.#owned.size;
+  }
+
+  owned(): IterableIterator<LiveInstance> {
+    return this.#owned.values();
+  }
+
+  getOwned(key: InstanceKey): LiveInstance | undefined {
+    return this.#owned.get(key);
+  }
+
+  /** Takes a claimed instance in, with what is remembered of it if that is not outdated. */
+  adopt(claim: Claim): LiveInstance {
+    const idle = this.#idle?.get(claim.key);
+    if (idle) this.#idle?.delete(claim.key);
+    const fresh =
+      idle !== undefined &&
+      idle.instance.sequence === claim.sequence &&
+      idle.instance.executionId === claim.executionId;
+    if (idle && !fresh) forget(idle);
+    const live: LiveInstance = {
+      instance: claim,
+      owned: true,
+      busy: false,
+      inboxWaiting: true,
+      takenOver: claim.takenOver,
+      memory: fresh ? idle.memory : undefined,
+      results: [],
+      running: new Map(),
+      dueAt: Number.POSITIVE_INFINITY,
+      weight: fresh ? idle.weight : 0,
+    };
+    this.#owned.set(claim.key, live);
+    return live;
+  }
+
+  /** The worker gave it up; it may be remembered. */
+  giveUp(live: LiveInstance): void {
+    live.owned = false;
+    if (this.#owned.get(live.instance.key) === live) this.#owned.delete(live.instance.key);
+    if (live.memory !== undefined && this.#idle) this.#idle.set(live.instance.key, live);
+    else forget(live);
+  }
+
+  /** It has ended, or belongs to somebody else: nothing of it is kept, its activities are told to stop. */
+  drop(live: LiveInstance): void {
+    live.owned = false;
+    if (this.#owned.get(live.instance.key) === live) this.#owned.delete(live.instance.key);
+    abortAll(live, 'The orchestration ended or is owned by another worker.');
+    forget(live);
+  }
+
+  /** Drops everything: the lease was lost or the worker stops. */
+  clear(): void {
+    for (const live of [...this.#owned.values()]) this.drop(live);
+    for (const live of this.#idle?.values() ?? []) forget(live);
+    this.#idle?.clear();
+  }
+}
+
+/** Tells the local activities of an instance to stop. */
+export function abortAll(live: LiveInstance, reason: string): void {
+  for (const controller of live.running.values()) controller.abort(new Error(reason));
+}
+
+function forget(live: LiveInstance): void {
+  live.memory?.run.dispose();
+  live.memory = undefined;
+}

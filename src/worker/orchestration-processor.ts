@@ -1,0 +1,363 @@
+/**
+ * The turns of the instances that a worker owns: read what waits, open, run, close, commit, release the effects. One
+ * turn of an instance at a time (A1); effects only after the commit that carries them has returned. Which instances
+ * are owned is decided in `worker.ts`; how many turns share a statement in `committer.ts`.
+ */
+import type { Logger } from 'pino';
+import { closeTurn, failTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
+import { applyEvent, stateOf } from '../core/state/execution-state.ts';
+import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
+import { Batcher } from '../flow/batcher.ts';
+import { assertNever } from '../model/errors.ts';
+import type { Failure } from '../model/failure.ts';
+import { toFailure } from '../model/failure.ts';
+import type { TaskScheduled } from '../model/history.ts';
+import { isTerminal } from '../model/instance.ts';
+import type { ActivityOutcome, Claim, ClaimContents, InstanceKey, WorkerId } from '../model/work.ts';
+import type { WorkerStore } from '../store/store.ts';
+import type { ActivitySlots } from './activity-slots.ts';
+import { Committer, weightOf } from './committer.ts';
+import type { DatabaseClock } from './database-clock.ts';
+import type { Executor } from './executor.ts';
+import { abortAll, type LiveInstance, type LiveInstances, type LocalResult } from './live-instances.ts';
+
+/** Workers that an instance may bring down before it is given up (decision 18). */
+const maxCrashes = 10;
+
+export interface ProcessorOptions {
+  readonly store: WorkerStore;
+  readonly executor: Executor;
+  readonly workerId: WorkerId;
+  readonly hubId: number;
+  readonly live: LiveInstances;
+  readonly slots: ActivitySlots;
+  readonly clock: DatabaseClock;
+  readonly limits: ExecutionLimits;
+  readonly log: Logger;
+  /** Whether the lease may still be relied on; asked before each activity start (decision 8). */
+  readonly leaseHolds: () => boolean;
+  /** Instances may be claimable, or there is room for more. */
+  readonly onRoom: () => void;
+  /** A timer was stored that fires then, milliseconds since 1970. */
+  readonly onTimer: (fireAt: number) => void;
+}
+
+export class OrchestrationProcessor {
+  readonly #options: ProcessorOptions;
+  readonly #committer: Committer;
+  readonly #reader: Batcher<Parameters<WorkerStore['readClaimed']>[0][number], ClaimContents>;
+  #turns = 0;
+  #stopping = false;
+  #quiet: (() => void)[] = [];
+
+  constructor(options: ProcessorOptions) {
+    this.#options = options;
+    this.#committer = new Committer(options.store, options.workerId);
+    this.#reader = new Batcher({
+      run: (requests) => options.store.readClaimed(requests),
+      concurrency: 2,
+      maxItems: 500,
+    });
+  }
+
+  /** Turns under way. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** Begins the turns of instances that were just claimed. */
+  take(claims: readonly Claim[]): void {
+    for (const claim of claims) this.#pump(this.#options.live.adopt(claim));
+  }
+
+  /** Messages arrived for these instances, if they are owned here. */
+  inboxArrived(keys: readonly InstanceKey[]): void {
+    for (const key of keys) {
+      const live = this.#options.live.getOwned(key);
+      if (live === undefined) continue;
+      live.inboxWaiting = true;
+      this.#pump(live);
+    }
+  }
+
+  /** Looks at the inboxes of all owned instances, or of those with a timer due by then. */
+  inboxesDue(until = Number.POSITIVE_INFINITY): void {
+    for (const live of [...this.#options.live.owned()]) {
+      if (live.dueAt > until) continue;
+      live.dueAt = Number.POSITIVE_INFINITY;
+      live.inboxWaiting = true;
+      this.#pump(live);
+    }
+  }
+
+  /** From now on nothing new is begun here: activities go to the queue. Resolves when no turn is under way. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    while (this.#turns > 0) await new Promise<void>((resolve) => this.#quiet.push(resolve));
+  }
+
+  /**
+   * Hands local activities that do not end to the queue and gives their instances up.
+   * @returns whether all of them were: if not, only the end of the lease brings them back
+   */
+  async handOver(): Promise<boolean> {
+    const left = [...this.#options.live.owned()].filter((live) => live.running.size > 0);
+    const done = await Promise.all(left.map((live) => this.#handOver(live)));
+    return done.every(Boolean);
+  }
+
+  async #handOver(live: LiveInstance): Promise<boolean> {
+    live.busy = true; // a result that comes now is too late: its activity is queued again
+    live.inboxWaiting = false;
+    await this.#read(live);
+    const state = live.memory?.state;
+    if (state === undefined) return false;
+    const lostTasks = [...live.running.keys()];
+    const opened = openTurn(state, { messages: [], results: [], now: this.#options.clock.now(), lostTasks });
+    if ('discard' in opened) return true;
+    const { commit } = closeTurn({
+      instance: live.instance,
+      state,
+      opened,
+      lostTasks,
+      takeLocally: () => false,
+      hasMore: false,
+      limits: this.#options.limits,
+    });
+    return (await this.#committer.commit(commit)).kind === 'committed';
+  }
+
+  #pump(live: LiveInstance): void {
+    if (live.busy || !live.owned) return;
+    if (!live.inboxWaiting && !live.takenOver && live.results.length === 0) return;
+    live.busy = true;
+    this.#turns += 1;
+    void this.#turn(live)
+      .catch((error: unknown) => this.#abandon(live, error))
+      .finally(() => this.#turnOver(live));
+  }
+
+  #turnOver(live: LiveInstance): void {
+    live.busy = false;
+    this.#turns -= 1;
+    this.#pump(live);
+    if (this.#turns === 0) for (const resolve of this.#quiet.splice(0)) resolve();
+    this.#options.onRoom();
+  }
+
+  async #turn(live: LiveInstance): Promise<void> {
+    if (isTerminal(live.instance.status)) return this.#discardAll(live);
+    const contents = await this.#read(live);
+    if (!live.owned || live.memory === undefined) return;
+    const { state, run } = live.memory;
+    const now = contents?.readAt ?? this.#options.clock.now();
+    const lostTasks = live.takenOver && contents ? lostActivities(live, contents) : undefined;
+    live.takenOver = false;
+    const results = live.results.splice(0);
+    const opened = openTurn(state, {
+      messages: contents?.messages ?? [],
+      results,
+      now,
+      ...(lostTasks ? { lostTasks } : {}),
+    });
+    if ('discard' in opened) return this.#discard(live, opened.discard);
+
+    if (opened.terminated) abortAll(live, 'The orchestration was terminated.');
+    if (live.instance.crashCount > maxCrashes) return this.#fail(live, opened, poisoned(live));
+    const history = contents?.history ?? [];
+    const decision = opened.runs ? await run.advance({ history, newEvents: opened.newEvents }) : undefined;
+    if (!live.owned) return;
+    const closed = closeTurn({
+      instance: live.instance,
+      state,
+      opened,
+      ...(decision ? { decision } : {}),
+      ...(lostTasks ? { lostTasks } : {}),
+      takeLocally: (task) => !this.#stopping && this.#options.leaseHolds() && this.#options.slots.reserve(task.name),
+      hasMore: live.results.length > 0 || live.running.size > 0,
+      limits: this.#options.limits,
+    });
+    await this.#commit(live, opened, closed);
+  }
+
+  /** What waits in the inbox and, where nothing is remembered, the history. */
+  async #read(live: LiveInstance): Promise<ClaimContents | undefined> {
+    const cold = live.memory === undefined;
+    if (!live.inboxWaiting && !live.takenOver && !cold) return undefined;
+    live.inboxWaiting = false;
+    const { instance } = live;
+    const contents = await this.#reader.add({
+      key: instance.key,
+      withHistory: cold && instance.sequence > 0,
+      withTasks: live.takenOver,
+    });
+    this.#options.clock.observe(contents.readAt);
+    if (cold) {
+      const state = stateOf(instance.executionId, contents.history);
+      const run = this.#options.executor.openRun({
+        instanceKey: instance.key,
+        instanceId: instance.instanceId,
+        executionId: instance.executionId,
+        name: instance.name,
+      });
+      live.memory = { state, run };
+      live.weight = contents.history.length * 250;
+    }
+    return contents;
+  }
+
+  async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {
+    const outcome = await this.#committer.commit(closed.commit);
+    switch (outcome.kind) {
+      case 'committed':
+        this.#options.clock.observe(outcome.committedAt);
+        if (live.owned) this.#committed(live, closed, outcome.sequence, outcome.inboxWaiting);
+        return;
+      case 'lost':
+        for (const _ of closed.local) this.#options.slots.cancel();
+        this.#options.log.warn({ instanceId: live.instance.instanceId }, 'turn lost its fence');
+        this.#options.live.drop(live);
+        return;
+      case 'refused':
+        for (const _ of closed.local) this.#options.slots.cancel();
+        this.#options.log.warn({ instanceId: live.instance.instanceId, reason: outcome.reason }, 'turn refused');
+        return this.#fail(live, opened, {
+          errorType: 'TurnRefused',
+          message: `The database cannot store what this turn produced (${outcome.reason}). Payloads must be valid text without U+0000 and of a size that Postgres can hold.`,
+        });
+      default:
+        assertNever(outcome);
+    }
+  }
+
+  /** Ends an instance that cannot go on. */
+  async #fail(live: LiveInstance, opened: OpenedTurn, failure: Failure): Promise<void> {
+    const state = live.memory?.state;
+    if (state === undefined) return;
+    const commit = failTurn({ instance: live.instance, state, opened }, failure);
+    const outcome = await this.#committer.commit(commit);
+    if (outcome.kind === 'committed') this.#committed(live, { commit, local: [] }, outcome.sequence, false);
+    else this.#options.live.drop(live);
+  }
+
+  #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
+    const { store, hubId } = this.#options;
+    live.instance = {
+      ...live.instance,
+      sequence,
+      customStatus: commit.customStatus,
+      status: commit.status,
+      crashCount: 0,
+    };
+    live.weight += weightOf(commit);
+    if (commit.queuedTasks.length > 0) store.notifications.publish({ kind: 'activities', hubId });
+    for (const timer of commit.timers) {
+      this.#options.onTimer(timer.fireAt);
+      live.dueAt = Math.min(live.dueAt, timer.fireAt);
+    }
+    if (isTerminal(commit.status)) {
+      this.#options.live.drop(live);
+      store.notifications.publish({ kind: 'ended', hubId, keys: [live.instance.key] });
+      return;
+    }
+    const state = live.memory?.state;
+    if (state) for (const event of commit.events) applyEvent(state, event);
+    for (const task of local) this.#runLocally(live, task);
+    live.inboxWaiting ||= inboxWaiting;
+    if (!this.#options.live.remembers && live.memory) {
+      live.memory.run.dispose();
+      live.memory = undefined;
+    }
+    if (!commit.keepOwnership) {
+      this.#options.live.giveUp(live);
+      if (live.inboxWaiting) store.notifications.publish({ kind: 'instances', hubId });
+    }
+  }
+
+  /** Starts an activity whose scheduling is committed; its slot is reserved. */
+  #runLocally(live: LiveInstance, task: TaskScheduled): void {
+    const { instance } = live;
+    const controller = new AbortController();
+    live.running.set(task.eventId, controller);
+    const work = {
+      instanceKey: instance.key,
+      instanceId: instance.instanceId,
+      executionId: instance.executionId,
+      taskScheduledId: task.eventId,
+      name: task.name,
+      attempt: task.attempt ?? 1,
+      firstScheduledId: task.firstId ?? task.eventId,
+      redelivery: 0,
+      ...(task.input === undefined ? {} : { input: task.input }),
+      ...(task.version === undefined ? {} : { version: task.version }),
+    };
+    void this.#options.slots.run(work, controller.signal).then((outcome) => {
+      live.running.delete(task.eventId);
+      if (!live.owned) return;
+      live.results.push(toResult(task.eventId, outcome));
+      this.#pump(live);
+    });
+  }
+
+  /** Messages for an instance that has ended (A6). */
+  async #discardAll(live: LiveInstance): Promise<void> {
+    const { key } = live.instance;
+    const { messages } = await this.#reader.add({ key, withHistory: false, withTasks: false });
+    live.inboxWaiting = false;
+    await this.#discard(
+      live,
+      messages.map((message) => message.id),
+    );
+  }
+
+  async #discard(live: LiveInstance, messageIds: readonly string[]): Promise<void> {
+    const keepOwnership = live.running.size > 0 || live.results.length > 0;
+    const { instance } = live;
+    await this.#options.store.discardMessages(this.#options.workerId, [
+      { key: instance.key, fence: instance.sequence, messageIds, keepOwnership },
+    ]);
+    if (keepOwnership) return;
+    if (isTerminal(instance.status)) this.#options.live.drop(live);
+    else this.#options.live.giveUp(live);
+  }
+
+  /** A bug or an unreadable row: this instance is given back, others go on. */
+  async #abandon(live: LiveInstance, error: unknown): Promise<void> {
+    const { log, live: instances, store, workerId } = this.#options;
+    log.error({ instanceId: live.instance.instanceId, err: error }, 'turn abandoned');
+    instances.drop(live);
+    // Not at once: whatever is wrong would be tried again in a hot loop.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await store.releaseInstances(workerId, [live.instance.key]).catch((failed: unknown) => {
+      log.warn({ err: failed }, 'an abandoned instance is given back when the lease ends');
+    });
+  }
+}
+
+function toResult(taskScheduledId: number, outcome: ActivityOutcome): LocalResult {
+  return outcome.kind === 'failed'
+    ? { type: 'TaskFailed', taskScheduledId, failure: outcome.failure }
+    : {
+        type: 'TaskCompleted',
+        taskScheduledId,
+        ...(outcome.result === undefined ? {} : { result: outcome.result }),
+      };
+}
+
+/** Scheduled, not completed, not in the queue: it ran in the worker that died. */
+function lostActivities(live: LiveInstance, contents: ClaimContents): readonly number[] {
+  const safe = new Set(contents.queuedTaskIds);
+  for (const { event } of contents.messages) if ('taskScheduledId' in event) safe.add(event.taskScheduledId);
+  return [...(live.memory?.state.openTasks.keys() ?? [])].filter((id) => !safe.has(id));
+}
+
+function poisoned(live: LiveInstance): Failure {
+  return {
+    ...toFailure(
+      new Error(
+        `${live.instance.crashCount} workers have died while they ran this orchestration; it is not tried again.`,
+      ),
+    ),
+    errorType: 'PoisonInstance',
+  };
+}

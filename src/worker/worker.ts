@@ -1,0 +1,309 @@
+/**
+ * One worker: a lease, the loops that claim and beat, and the processors. The lease holds for everything the worker
+ * owns; when it ends, whatever the reason, everything is dropped and the worker begins again under a new id
+ * (decision 8). Finding work never depends on a notification: each heartbeat looks.
+ */
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { defaultLimits, type ExecutionLimits } from '../core/state/close-turn.ts';
+import type { WorkerId, WorkNotification } from '../model/work.ts';
+import type { WorkerStore } from '../store/store.ts';
+import { ActivityProcessor } from './activity-processor.ts';
+import { ActivitySlots } from './activity-slots.ts';
+import { DatabaseClock } from './database-clock.ts';
+import type { Executor } from './executor.ts';
+import { abortAll, defaultLiveLimits, LiveInstances, type LiveLimits } from './live-instances.ts';
+import { OrchestrationProcessor } from './orchestration-processor.ts';
+import { WorkLoop } from './work-loop.ts';
+
+export interface WorkerOptions {
+  readonly store: WorkerStore;
+  readonly executor: Executor;
+  readonly taskHub: string;
+  readonly log: Logger;
+  /** How long the worker may be silent before others take over, in ms. */
+  readonly leaseMs: number;
+  /** The longest time between two looks for work, in ms. */
+  readonly pollMs: number;
+  /** Activities at the same time. */
+  readonly maxActivities: number;
+  /** Turns at the same time. */
+  readonly maxTurns: number;
+  /** How long activities may go on after a stop began, in ms. */
+  readonly stopGraceMs: number;
+  /** After how long an activity that nobody registers fails, in ms. */
+  readonly unregisteredGraceMs: number;
+  readonly live?: LiveLimits;
+  readonly limits?: ExecutionLimits;
+}
+
+/** After the signal: how long activities get to act on it. */
+const abortGraceMs = 500;
+const maxMaintenanceMs = 10_000;
+/** Instances claimed even when all activity slots are taken: their turns run, their activities are queued. */
+const minClaim = 16;
+const maxClaim = 1_000;
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #clock = new DatabaseClock();
+  readonly #slots: ActivitySlots;
+  readonly #claimLoop: WorkLoop;
+  readonly #taskLoop: WorkLoop;
+  #session: Session | undefined;
+  #hubId = 0;
+  #unsubscribe: (() => void) | undefined;
+  #beat: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+  #dueTimer: NodeJS.Timeout | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #deadWorkers = true;
+  #maintainedAt = 0;
+  #stopping = false;
+  /** The lease is given back: no more heartbeats. */
+  #handingOver = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#slots = new ActivitySlots(options.executor, {
+      slots: options.maxActivities,
+      onFree: () => this.#taskLoop.resume(),
+    });
+    this.#claimLoop = new WorkLoop({
+      step: () => this.#claimInstances(),
+      log: options.log,
+      what: 'claiming instances',
+    });
+    this.#taskLoop = new WorkLoop({
+      step: () => this.#claimActivities(),
+      log: options.log,
+      what: 'claiming activities',
+    });
+  }
+
+  /** Registers and begins. @throws DurableError `StoreUnavailable` */
+  async start(): Promise<void> {
+    this.#hubId = await this.#options.store.ensureHub(this.#options.taskHub);
+    await this.#begin();
+    this.#unsubscribe = this.#options.store.notifications.subscribe((notification) => this.#hear(notification));
+    this.#scheduleBeat();
+    this.#claimLoop.wake();
+    this.#taskLoop.wake();
+  }
+
+  /**
+   * Stops in order: nothing new, turns finish, activities get their time, the rest is handed over.
+   * Other workers go on with it within one poll.
+   */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#unsubscribe?.();
+    clearTimeout(this.#dueTimer);
+    await Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]);
+    if (this.#session) await this.#finish(this.#session);
+    this.#slots.close();
+  }
+
+  async #finish({ orchestrations, activities, live, workerId }: Session): Promise<void> {
+    const { stopGraceMs, store, log } = this.#options;
+    await orchestrations.stop();
+    await this.#until(() => this.#slots.underWay === 0, stopGraceMs);
+    activities.abortAll('The worker stops.');
+    for (const instance of live.owned()) abortAll(instance, 'The worker stops.');
+    if (this.#slots.underWay > 0) await this.#until(() => this.#slots.underWay === 0, abortGraceMs);
+    await orchestrations.stop();
+    this.#handingOver = true;
+    clearTimeout(this.#beat);
+    await this.#beating;
+    try {
+      await activities.handOver();
+      if (await orchestrations.handOver()) await store.deregisterWorker(workerId);
+    } catch (error) {
+      log.warn({ err: error }, 'not everything was handed over; the rest is taken over when the lease ends');
+    }
+    live.clear();
+    store.notifications.publish({ kind: 'instances', hubId: this.#hubId });
+    store.notifications.publish({ kind: 'activities', hubId: this.#hubId });
+  }
+
+  async #until(condition: () => boolean, timeoutMs: number): Promise<void> {
+    const end = performance.now() + timeoutMs;
+    while (!condition() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  /** A new id with nothing owned. */
+  async #begin(): Promise<void> {
+    const { store, executor, leaseMs, log } = this.#options;
+    const sentAt = performance.now();
+    const { workerId, now } = await store.registerWorker({
+      hubId: this.#hubId,
+      name: `${hostname()}:${process.pid}`,
+      functions: executor.functions,
+      leaseMs,
+    });
+    this.#clock.observe(now);
+    const live = new LiveInstances(this.#options.live ?? defaultLiveLimits);
+    const lease: Lease = { endsAt: sentAt + leaseMs };
+    const leaseHolds = (): boolean => performance.now() < lease.endsAt && this.#session?.lease === lease;
+    const shared = { store, workerId, hubId: this.#hubId, slots: this.#slots, leaseHolds, log };
+    const orchestrations = new OrchestrationProcessor({
+      ...shared,
+      executor,
+      live,
+      clock: this.#clock,
+      limits: this.#options.limits ?? defaultLimits,
+      onRoom: () => this.#claimLoop.resume(),
+      onTimer: (fireAt) => this.#armTimer(fireAt),
+    });
+    this.#session = { workerId, lease, live, orchestrations, activities: new ActivityProcessor(shared) };
+    log.info({ workerId }, 'worker registered');
+  }
+
+  #hear(notification: WorkNotification): void {
+    if (notification.kind === 'resync') {
+      this.#claimLoop.wake();
+      this.#taskLoop.wake();
+      this.#session?.orchestrations.inboxesDue();
+      return;
+    }
+    if (notification.hubId !== this.#hubId) return;
+    if (notification.kind === 'instances') this.#claimLoop.wake();
+    else if (notification.kind === 'activities') this.#taskLoop.wake();
+    else if (notification.kind === 'inbox') {
+      this.#session?.orchestrations.inboxArrived(notification.keys);
+      // It may have been given up while the message was stored.
+      this.#claimLoop.wake();
+    }
+  }
+
+  /** @returns whether there may be more */
+  async #claimInstances(): Promise<'more' | 'enough' | 'full'> {
+    const session = this.#session;
+    if (this.#stopping || session === undefined) return 'enough';
+    const room = this.#options.maxTurns - session.orchestrations.turns;
+    const limit = Math.min(room, maxClaim, Math.max(minClaim, this.#slots.free));
+    if (limit <= 0) return 'full';
+    const claims = await this.#options.store.claimOrchestrations({
+      workerId: session.workerId,
+      hubId: this.#hubId,
+      names: this.#lowerNames.orchestrators,
+      limit,
+      includeDeadOwners: this.#deadWorkers,
+    });
+    if (this.#session !== session) return 'enough'; // claimed for an id whose lease has ended
+    session.orchestrations.take(claims);
+    return claims.length > 0 ? 'more' : 'enough';
+  }
+
+  async #claimActivities(): Promise<'more' | 'enough' | 'full'> {
+    const session = this.#session;
+    const limit = Math.min(this.#slots.free, maxClaim);
+    if (this.#stopping || session === undefined) return 'enough';
+    if (limit <= 0) return 'full';
+    const tasks = await this.#options.store.claimActivities({
+      workerId: session.workerId,
+      hubId: this.#hubId,
+      names: this.#lowerNames.activities,
+      limit,
+      includeDeadOwners: this.#deadWorkers,
+    });
+    if (this.#session !== session) return 'enough';
+    session.activities.take(tasks);
+    return tasks.length >= limit ? 'more' : 'enough';
+  }
+
+  get #lowerNames(): { readonly orchestrators: readonly string[]; readonly activities: readonly string[] } {
+    const { orchestrators, activities } = this.#options.executor.functions;
+    return {
+      orchestrators: orchestrators.map((name) => name.toLowerCase()),
+      activities: activities.map((name) => name.toLowerCase()),
+    };
+  }
+
+  #scheduleBeat(): void {
+    const everyMs = Math.min(this.#options.pollMs, this.#options.leaseMs / 3);
+    this.#beat = setTimeout(() => {
+      this.#beating = this.#heartbeat()
+        .catch((error: unknown) => this.#options.log.warn({ err: error }, 'heartbeat failed'))
+        .finally(() => {
+          if (!this.#handingOver) this.#scheduleBeat();
+        });
+    }, everyMs);
+  }
+
+  async #heartbeat(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return this.#begin();
+    const { store, leaseMs, log } = this.#options;
+    const sentAt = performance.now();
+    const beat = await store.heartbeat({
+      workerId: session.workerId,
+      hubId: this.#hubId,
+      leaseMs,
+      claimedTasks: session.activities.claimed,
+    });
+    if (beat.kind === 'expired') {
+      log.error({ workerId: session.workerId }, 'the lease has ended: everything is dropped, other workers have it');
+      this.#session = undefined;
+      session.activities.abortAll('The lease of the worker has ended.');
+      session.live.clear();
+      if (this.#stopping) return;
+      await this.#begin();
+      this.#claimLoop.wake();
+      this.#taskLoop.wake();
+      return;
+    }
+    session.lease.endsAt = sentAt + leaseMs;
+    this.#clock.observe(beat.now);
+    session.activities.lost(beat.lostTasks);
+    if (this.#stopping) return;
+    this.#deadWorkers = beat.deadWorkers;
+    if (beat.instancesReady || beat.deadWorkers) this.#claimLoop.wake();
+    if (beat.activitiesReady || beat.deadWorkers) this.#taskLoop.wake();
+    session.orchestrations.inboxArrived(beat.inboxKeys);
+    if (beat.nextDueAt !== undefined) this.#armTimer(beat.nextDueAt);
+    await this.#maintain(beat.deadWorkers);
+  }
+
+  async #maintain(deadWorkers: boolean): Promise<void> {
+    const { store, unregisteredGraceMs, pollMs, log } = this.#options;
+    const everyMs = Math.max(pollMs, Math.min(maxMaintenanceMs, unregisteredGraceMs / 3));
+    if (performance.now() - this.#maintainedAt < everyMs) return;
+    this.#maintainedAt = performance.now();
+    if (deadWorkers) await store.removeDeadWorkers(this.#hubId);
+    const names = await store.failUnregisteredActivities({ hubId: this.#hubId, graceMs: unregisteredGraceMs });
+    if (names.length === 0) return;
+    log.warn({ activities: names }, 'activities failed that no live worker has registered');
+    store.notifications.publish({ kind: 'instances', hubId: this.#hubId });
+    this.#session?.orchestrations.inboxesDue();
+  }
+
+  /** Wakes when the next message becomes visible; the heartbeat finds what this misses. */
+  #armTimer(fireAt: number): void {
+    if (fireAt >= this.#dueAt || this.#stopping) return;
+    this.#dueAt = fireAt;
+    clearTimeout(this.#dueTimer);
+    // Our clock is behind the database's, so what is due here is due there. A far date is looked at again by polling.
+    const delayMs = Math.min(Math.max(0, fireAt - this.#clock.now()) + 1, this.#options.pollMs * 10);
+    this.#dueTimer = setTimeout(() => {
+      this.#dueAt = Number.POSITIVE_INFINITY;
+      this.#claimLoop.wake();
+      this.#session?.orchestrations.inboxesDue(this.#clock.now() + 1);
+    }, delayMs);
+  }
+}
+
+/** How long a registration holds, by the monotonic clock; counted from when the heartbeat was sent. */
+interface Lease {
+  endsAt: number;
+}
+
+/** Everything that belongs to one registration. */
+interface Session {
+  readonly workerId: WorkerId;
+  readonly lease: Lease;
+  readonly live: LiveInstances;
+  readonly orchestrations: OrchestrationProcessor;
+  readonly activities: ActivityProcessor;
+}
