@@ -1,0 +1,31 @@
+/**
+ * Writes `openapi/openapi.json` from the routes. With `--check` it writes nothing and exits 1 when the file is stale.
+ * Run with `npx tsx scripts/write-openapi.ts`.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import type { ClientSource, OrchestrationClient } from '../src/client/client.ts';
+import { createServer } from '../src/http/server.ts';
+
+const file = new URL('../openapi/openapi.json', import.meta.url);
+
+/** The document needs routes only; nobody calls a client. */
+const clients: ClientSource = {
+  defaultTaskHub: 'default',
+  open: () => ({ taskHub: 'default' }) as OrchestrationClient,
+  ping: () => Promise.resolve(),
+};
+
+const app = await createServer({ clients });
+await app.ready();
+const fresh = `${JSON.stringify(app.swagger(), null, 2)}\n`;
+await app.close();
+
+if (process.argv.includes('--check')) {
+  const stored = await readFile(file, 'utf8').catch(() => '');
+  if (stored !== fresh) {
+    process.stderr.write('openapi/openapi.json is stale: run npx tsx scripts/write-openapi.ts\n');
+    process.exitCode = 1;
+  }
+} else {
+  await writeFile(file, fresh);
+}

@@ -1,0 +1,71 @@
+/** What every route of the management API needs: the client for the hub that a request names, and its links. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ClientSource, OrchestrationClient } from '../client/client.ts';
+import { DurableError } from '../model/errors.ts';
+import type { BaseUrl } from './base-url.ts';
+import { mount, mountOf, splitTarget } from './canonical-url.ts';
+import { defaultConnection, type LinkScope } from './links.ts';
+import type { KeyCheck } from './plugins/auth.ts';
+import { Query } from './query.ts';
+
+/** A request to the management API; its query string is read by {@link Query}. */
+export type ManagementRequest<Params = unknown> = FastifyRequest<{ Params: Params; Querystring: Query }>;
+
+/** Adds one operation to the application that serves the mount. */
+export type Route = (app: FastifyInstance, front: Front) => void;
+
+export interface FrontParts {
+  readonly clients: ClientSource;
+  readonly baseUrl: BaseUrl;
+  readonly keys: KeyCheck;
+  /** Whether callers' own addresses are replaced by a configured one. */
+  readonly hasPublicUrl: boolean;
+  /** Aborts when the server stops. */
+  readonly stopping: AbortSignal;
+}
+
+const maxTaskHubLength = 256;
+
+export class Front {
+  readonly stopping: AbortSignal;
+  readonly defaultClient: OrchestrationClient;
+  readonly #parts: FrontParts;
+
+  constructor(parts: FrontParts) {
+    this.#parts = parts;
+    this.stopping = parts.stopping;
+    this.defaultClient = parts.clients.open(parts.clients.defaultTaskHub);
+  }
+
+  /** The client for the task hub that the request names, or the default one. */
+  client(request: ManagementRequest): OrchestrationClient {
+    const taskHub = request.query.value('taskHub');
+    if (taskHub === undefined || taskHub === this.#parts.clients.defaultTaskHub) return this.defaultClient;
+    if (taskHub.length > maxTaskHubLength) {
+      throw new DurableError('InvalidArgument', `A task hub's name has at most ${maxTaskHubLength} characters.`);
+    }
+    return this.#parts.clients.open(taskHub);
+  }
+
+  /** Hub and connection are repeated as the request named them. */
+  links(request: FastifyRequest): LinkScope {
+    const query = request.query instanceof Query ? request.query : Query.empty;
+    return {
+      base: this.#parts.baseUrl(request),
+      taskHub: query.value('taskHub') ?? this.#parts.clients.defaultTaskHub,
+      connection: query.value('connection') ?? defaultConnection,
+      key: this.#parts.keys.presented(request),
+    };
+  }
+
+  /**
+   * The request's own URL with its whole query, which is the `Location` of a 202 of a status query. Behind a public
+   * URL it is that of the mount that links use: the other mounts need not be reachable there.
+   */
+  ownUrl(request: FastifyRequest): string {
+    const { path, tail } = splitTarget(request.originalUrl);
+    const base = this.#parts.baseUrl(request);
+    if (!this.#parts.hasPublicUrl) return base + path + tail;
+    return base + mount + path.slice(mountOf(path)?.length ?? 0) + tail;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The OpenAPI document, made from the schemas in `wire/`, and pages to read it. Those schemas describe; they do not run
+ * on the way of a request: ids are any text, query strings have their own reader (`query.ts`), bodies are opaque, and
+ * answers are written by hand for speed. The tests check every answer against its schema instead.
+ */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { sendJson } from '../answers.ts';
+import { type KeyCheck, requireKeyBeyondLoopback } from './auth.ts';
+
+/** Answers may get more fields one day, so the document does not forbid them. */
+const zodToJsonConfig: ZodToJsonConfig = {
+  override: ({ jsonSchema }) => {
+    if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+  },
+};
+
+type ZodToJsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']>;
+
+const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig });
+
+/** Puts right, in place, what the generators cannot be told. */
+function corrected<T extends object>(document: T): T {
+  // They make a second form of every named schema for requests; ours name answers only.
+  const schemas = member(member(document, 'components'), 'schemas');
+  for (const name of Object.keys(schemas)) {
+    if (name.endsWith('Input') && name.slice(0, -'Input'.length) in schemas) delete schemas[name];
+  }
+  // And they take every body for required; a start needs none.
+  for (const path of Object.values(member(document, 'paths')).filter(isRecord)) {
+    const { operationId, requestBody } = member(path, 'post');
+    if (typeof operationId === 'string' && operationId.startsWith('start') && isRecord(requestBody)) {
+      requestBody['required'] = false;
+    }
+  }
+  return document;
+}
+
+function member(parent: object, name: string): Record<string, unknown> {
+  const value: unknown = isRecord(parent) ? parent[name] : undefined;
+  return isRecord(value) ? value : {};
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** To be called before any route is added. */
+export async function documentRoutes(app: FastifyInstance): Promise<void> {
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Perdure',
+        description: 'Durable orchestrations on Postgres, with the HTTP API of Azure Durable Functions.',
+        version: '1.0.0',
+      },
+      tags: [
+        { name: 'Orchestrations', description: 'Starting orchestrations.' },
+        { name: 'Instances', description: 'Watching and steering what was started.' },
+        { name: 'Health', description: 'For probes and load balancers.' },
+      ],
+      components: {
+        securitySchemes: {
+          code: { type: 'apiKey', in: 'query', name: 'code' },
+          functionsKey: { type: 'apiKey', in: 'header', name: 'x-functions-key' },
+        },
+      },
+      security: [{ code: [] }, { functionsKey: [] }, {}],
+    },
+    transform: createJsonSchemaTransform({ zodToJsonConfig }),
+    transformObject: (document) => corrected(transformObject(document)),
+  });
+}
+
+/** `/openapi.json`, and `/docs` to read it and try it out. */
+export async function serveDocumentation(app: FastifyInstance, keys: KeyCheck): Promise<void> {
+  const onRequest = requireKeyBeyondLoopback(keys);
+  let text: string | undefined;
+  app.get('/openapi.json', { schema: { hide: true }, onRequest }, (_request, reply) => {
+    text ??= JSON.stringify(app.swagger());
+    return sendJson(reply, 200, text);
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { requestInterceptor: passKeyOn },
+    // The page's own scripts and styles are no secret, and the browser asks for them without the key.
+    uiHooks: {
+      onRequest: (request, reply, done) =>
+        request.url.startsWith('/docs/static/') ? done() : onRequest.call(app, request, reply, done),
+    },
+  });
+}
+
+/** What of the page's surroundings {@link passKeyOn} uses; it runs in the browser. */
+declare const location: { readonly pathname: string; readonly search: string };
+
+/** Gives the key of the page's own URL to every request that the page makes. Sent to the browser as text. */
+function passKeyOn<T extends object>(request: T & { url?: string; loadSpec?: boolean }): T {
+  let url = request.loadSpec === true ? location.pathname.replace(/\/docs.*$/, '/openapi.json') : (request.url ?? '');
+  if (/[?&]code=/.test(location.search) && !/[?&]code=/.test(url)) {
+    url += (url.includes('?') ? '&' : '?') + location.search.slice(1);
+  }
+  request.url = url;
+  return request;
+}

@@ -1,0 +1,27 @@
+/** Every operation of the management API. */
+import type { Route } from '../front.ts';
+import { getInstance } from './get-instance.ts';
+import { listInstances } from './list-instances.ts';
+import { purgeInstance } from './purge-instance.ts';
+import { purgeInstances } from './purge-instances.ts';
+import { raiseEvent } from './raise-event.ts';
+import { restartInstance } from './restart-instance.ts';
+import { resumeInstance } from './resume-instance.ts';
+import { startOrchestrationWithId } from './start-orchestration-with-id.ts';
+import { startOrchestration } from './start-orchestration.ts';
+import { suspendInstance } from './suspend-instance.ts';
+import { terminateInstance } from './terminate-instance.ts';
+
+export const routes: readonly Route[] = [
+  startOrchestration,
+  startOrchestrationWithId,
+  listInstances,
+  getInstance,
+  raiseEvent,
+  terminateInstance,
+  suspendInstance,
+  resumeInstance,
+  restartInstance,
+  purgeInstance,
+  purgeInstances,
+];

@@ -1,0 +1,69 @@
+import type { FastifyRequest } from 'fastify';
+import type { InstanceFilter } from '../../model/instance.ts';
+import { commonErrors, errorBody } from '../../wire/errors.ts';
+import { answer } from '../../wire/fields.ts';
+import { instanceList, listHeaders, listQuery } from '../../wire/instances.ts';
+import { sendJson } from '../answers.ts';
+import { statusesOf } from '../filters.ts';
+import type { Route } from '../front.ts';
+import { presentStatus } from '../present.ts';
+import type { Query } from '../query.ts';
+
+const continuationHeader = 'x-ms-continuation-token';
+const defaultPage = 100;
+const largestPage = 1_000;
+
+/** Always 200; the header is always there, and empty on the last page. `showHistory` is not read here. */
+export const listInstances: Route = (app, front) => {
+  const schema = {
+    operationId: 'listInstances',
+    summary: 'List instances',
+    tags: ['Instances'],
+    querystring: listQuery,
+    headers: listHeaders,
+    response: {
+      ...commonErrors,
+      200: answer(instanceList, 'One page; only the token says whether there are more.', {
+        [continuationHeader]: 'Send it with the next request; empty on the last page.',
+      }),
+      400: answer(errorBody, 'A filter or the token is not valid.'),
+    },
+  };
+  app.get<{ Querystring: Query }>('/instances', { schema }, async (request, reply) => {
+    const { query } = request;
+    const filter = filterOf(query);
+    const limit = Math.min(query.integer('top') ?? defaultPage, largestPage);
+    const token = tokenOf(request);
+    const page =
+      filter.runtimeStatus?.length === 0
+        ? { instances: [] }
+        : await front.client(request).getStatusBy(filter, {
+            limit,
+            ...(token === undefined ? {} : { continuationToken: token }),
+          });
+    const shown = { input: query.flag('showInput', true), history: false, historyOutput: false };
+    void reply.header(continuationHeader, page.continuationToken ?? '');
+    return sendJson(reply, 200, `[${page.instances.map((one) => presentStatus(one, shown)).join(',')}]`);
+  });
+};
+
+/** Unlike the real service, which drops filters that it cannot parse. */
+function filterOf(query: Query): InstanceFilter {
+  const createdFrom = query.instant('createdTimeFrom', 'from');
+  const createdTo = query.instant('createdTimeTo', 'to');
+  const runtimeStatus = statusesOf(query.list('runtimeStatus'));
+  const instanceIdPrefix = query.text('instanceIdPrefix') || undefined;
+  return {
+    ...(createdFrom === undefined ? {} : { createdFrom }),
+    ...(createdTo === undefined ? {} : { createdTo }),
+    ...(runtimeStatus === undefined ? {} : { runtimeStatus }),
+    ...(instanceIdPrefix === undefined ? {} : { instanceIdPrefix }),
+  };
+}
+
+/** The first value counts; Node joins repeated headers. */
+function tokenOf(request: FastifyRequest<{ Querystring: Query }>): string | undefined {
+  const value = request.headers[continuationHeader];
+  const text = Array.isArray(value) ? value[0] : value;
+  return text?.split(',')[0]?.trim() || undefined;
+}

@@ -1,0 +1,33 @@
+import { commonErrors, errorBody } from '../../wire/errors.ts';
+import { answer, empty, reasonQuery } from '../../wire/fields.ts';
+import { type InstanceParams, instanceParams } from '../../wire/instances.ts';
+import { sendEmpty } from '../answers.ts';
+import type { Route } from '../front.ts';
+import { instanceIdOf } from '../instance-id.ts';
+import type { Query } from '../query.ts';
+
+/** The real service answers 500 to an instance that is suspended already; here it is 409 with the same text. */
+export const suspendInstance: Route = (app, front) => {
+  const schema = {
+    operationId: 'suspendInstance',
+    summary: 'Suspend an instance',
+    tags: ['Instances'],
+    params: instanceParams,
+    querystring: reasonQuery,
+    response: {
+      ...commonErrors,
+      202: empty('Stored.'),
+      404: empty('There is no such instance.'),
+      409: answer(errorBody, 'It is suspended already.'),
+      410: empty('It has ended.'),
+    },
+  };
+  app.post<{ Params: InstanceParams; Querystring: Query }>(
+    '/instances/:instanceId/suspend',
+    { schema },
+    async (request, reply) => {
+      await front.client(request).suspend(instanceIdOf(request), request.query.text('reason'));
+      return sendEmpty(reply, 202);
+    },
+  );
+};

@@ -1,0 +1,77 @@
+/** Serves the user's own HTTP triggers below `/api/`. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { httpMethods, type HttpTriggerDefinition } from '../../client/http-trigger.ts';
+import { DurableError } from '../../model/errors.ts';
+import type { BaseUrl } from '../base-url.ts';
+import { splitTarget } from '../canonical-url.ts';
+import type { Front } from '../front.ts';
+import type { KeyCheck } from '../plugins/auth.ts';
+import { emptyProblem, internalError, invalidJson, Problem } from '../problem.ts';
+import { TriggerClient } from './trigger-client.ts';
+import { isBodyError, triggerRequest } from './trigger-request.ts';
+import { sendTriggerResult } from './trigger-response.ts';
+import { type TriggerMatch, TriggerTable } from './trigger-table.ts';
+
+export interface TriggerParts {
+  readonly triggers: readonly HttpTriggerDefinition[];
+  readonly front: Front;
+  readonly baseUrl: BaseUrl;
+  readonly keys: KeyCheck;
+  readonly hasPublicUrl: boolean;
+}
+
+/** @throws TypeError for routes that cannot be served */
+export function serveTriggers(app: FastifyInstance, parts: TriggerParts): void {
+  const table = new TriggerTable(parts.triggers);
+  for (const url of ['/api', '/api/*']) {
+    app.route({
+      method: [...httpMethods],
+      url,
+      schema: { hide: true },
+      // Before the body is read: who may not call needs no answer about bodies.
+      onRequest: (request, _reply, done) => {
+        const match = findTrigger(table, request);
+        if (match === undefined) return done(emptyProblem(404));
+        if (match.trigger.authLevel === 'function' && !parts.keys.isAllowed(request)) return done(emptyProblem(401));
+        return done();
+      },
+      handler: (request, reply) => runTrigger(table, parts, { request, reply }),
+    });
+  }
+}
+
+function findTrigger(table: TriggerTable, request: FastifyRequest): TriggerMatch | undefined {
+  return table.find(request.method, splitTarget(request.url).path.slice('/api/'.length));
+}
+
+async function runTrigger(
+  table: TriggerTable,
+  parts: TriggerParts,
+  exchange: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+): Promise<FastifyReply> {
+  const { request, reply } = exchange;
+  const match = findTrigger(table, request);
+  if (match === undefined) throw emptyProblem(404);
+  const { path, tail } = splitTarget(request.url);
+  const scope = parts.front.links(request);
+  const standard = triggerRequest({ ...exchange, url: parts.baseUrl(request) + path + tail, params: match.params });
+  const links = { scope, request: standard, hasPublicUrl: parts.hasPublicUrl };
+  const client = new TriggerClient(parts.front.defaultClient, links);
+  try {
+    return sendTriggerResult(await match.trigger.handler(standard, client), reply);
+  } catch (error) {
+    throw triggerProblem(error, match.trigger.name, request);
+  }
+}
+
+function triggerProblem(error: unknown, trigger: string, request: FastifyRequest): unknown {
+  if (error instanceof DurableError) return error;
+  if (isBodyError(error)) return invalidJson('The body is not one complete JSON value.');
+  request.log.error({ err: error, trigger, requestId: request.id }, 'http trigger failed');
+  return new Problem(500, {
+    kind: 'object',
+    message: internalError,
+    detail: `The HTTP trigger '${trigger}' failed; the log of the service has the error under the id of this request.`,
+    type: 'HttpTriggerFailed',
+  });
+}

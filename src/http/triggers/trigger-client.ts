@@ -1,0 +1,127 @@
+/** The client that HTTP triggers get: that of the default task hub, and answers with links. */
+import type {
+  DurableClient,
+  GetStatusOptions,
+  HttpManagementPayload,
+  OrchestrationClient,
+  OrchestrationReference,
+  StartOptions,
+  WaitOptions,
+} from '../../client/client.ts';
+import { DurableError } from '../../model/errors.ts';
+import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../../model/instance.ts';
+import { checkStatusText, type LinkScope, managementPayload, statusUri } from '../links.ts';
+import { hasEnded, presentOutput, presentStatus } from '../present.ts';
+import { textResponse } from './trigger-response.ts';
+
+/** What the links of a trigger's answers are made of. */
+export interface TriggerLinks {
+  /** Scope for the request that the trigger answers. */
+  readonly scope: LinkScope;
+  /** The request itself; another one, given by user code, lends its own origin instead. */
+  readonly request: Request;
+  /** Whether a configured public URL stands above every request's own. */
+  readonly hasPublicUrl: boolean;
+}
+
+const defaultTimeoutMs = 10_000;
+const shown = { input: true, history: false, historyOutput: false };
+
+export class TriggerClient implements DurableClient {
+  readonly taskHub: string;
+  readonly #client: OrchestrationClient;
+  readonly #links: TriggerLinks;
+
+  constructor(client: OrchestrationClient, links: TriggerLinks) {
+    this.taskHub = client.taskHub;
+    this.#client = client;
+    this.#links = links;
+  }
+
+  createCheckStatusResponse(request: Request | undefined, instanceId: string): Response {
+    const scope = this.#scope(request);
+    const headers = { location: statusUri(scope, instanceId), 'retry-after': '10' };
+    return textResponse(202, checkStatusText(scope, instanceId), headers);
+  }
+
+  createHttpManagementPayload(instanceId: string, request?: Request): HttpManagementPayload {
+    return managementPayload(this.#scope(request), instanceId);
+  }
+
+  /** A failed instance answers 500, unlike a start that waits on the server: that is how the SDKs do it. */
+  async waitForCompletionOrCreateCheckStatusResponse(
+    request: Request,
+    instanceId: string,
+    options?: { readonly timeoutInMilliseconds?: number },
+  ): Promise<Response> {
+    const timeoutMs = options?.timeoutInMilliseconds ?? defaultTimeoutMs;
+    const instance = await this.#client.waitForCompletion(instanceId, { timeoutMs, signal: request.signal });
+    if (instance === undefined) {
+      throw new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
+    }
+    if (!hasEnded(instance)) return this.createCheckStatusResponse(request, instanceId);
+    if (instance.runtimeStatus === 'Completed') return textResponse(200, presentOutput(instance));
+    return textResponse(instance.runtimeStatus === 'Failed' ? 500 : 200, presentStatus(instance, shown));
+  }
+
+  #scope(request: Request | undefined): LinkScope {
+    const { scope, hasPublicUrl } = this.#links;
+    if (request === undefined || request === this.#links.request || hasPublicUrl) return scope;
+    return { ...scope, base: new URL(request.url).origin };
+  }
+
+  startNew<Input>(orchestration: OrchestrationReference<Input>, options?: StartOptions<Input>): Promise<string> {
+    return this.#client.startNew(orchestration, options);
+  }
+
+  startNewText(start: Parameters<OrchestrationClient['startNewText']>[0]): Promise<string> {
+    return this.#client.startNewText(start);
+  }
+
+  getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined> {
+    return this.#client.getStatus(instanceId, options);
+  }
+
+  getStatusBy(
+    filter: InstanceFilter,
+    page?: { readonly limit?: number; readonly continuationToken?: string },
+  ): Promise<InstancePage> {
+    return this.#client.getStatusBy(filter, page);
+  }
+
+  raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void> {
+    return this.#client.raiseEvent(instanceId, eventName, data);
+  }
+
+  raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {
+    return this.#client.raiseEventText(instanceId, eventName, data);
+  }
+
+  terminate(instanceId: string, reason?: string): Promise<void> {
+    return this.#client.terminate(instanceId, reason);
+  }
+
+  suspend(instanceId: string, reason?: string): Promise<void> {
+    return this.#client.suspend(instanceId, reason);
+  }
+
+  resume(instanceId: string, reason?: string): Promise<void> {
+    return this.#client.resume(instanceId, reason);
+  }
+
+  restart(instanceId: string, options?: { readonly restartWithNewInstanceId?: boolean }): Promise<string> {
+    return this.#client.restart(instanceId, options);
+  }
+
+  purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }> {
+    return this.#client.purgeInstanceHistory(instanceId);
+  }
+
+  purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }> {
+    return this.#client.purgeInstanceHistoryBy(filter);
+  }
+
+  waitForCompletion(instanceId: string, options?: WaitOptions): Promise<OrchestrationInstance | undefined> {
+    return this.#client.waitForCompletion(instanceId, options);
+  }
+}

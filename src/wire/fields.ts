@@ -1,0 +1,69 @@
+/**
+ * The pieces that shapes are made of. Everything in `wire/` describes what crosses HTTP: types come from it, the OpenAPI
+ * document is generated from it, and the tests check every answer against it.
+ */
+import { z } from 'zod';
+
+/** An instance id in a path. */
+export const instanceId = z.string().meta({
+  description: 'Id of the instance, percent-encoded. Compared exactly.',
+  examples: ['order-17'],
+});
+
+/** Any JSON value that a user's code made or will get; passed through as text, never touched. */
+export const payload = z.unknown();
+
+/** Times in status payloads have no fraction. */
+export const statusTime = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+  .meta({ description: 'UTC, cut to whole seconds.', examples: ['2024-05-01T08:00:00Z'] });
+
+export const runtimeStatus = z
+  .enum(['Pending', 'Running', 'Suspended', 'ContinuedAsNew', 'Completed', 'Failed', 'Terminated', 'Canceled'])
+  .meta({ id: 'RuntimeStatus' });
+
+/** Query parameters that every management operation understands. */
+export const commonQuery = z.object({
+  taskHub: z.string().optional().meta({ description: 'Task hub to work on. Default: the hub of the service.' }),
+  connection: z.string().optional().meta({
+    description: 'Accepted and repeated in links, without further meaning.',
+  }),
+});
+
+const flag = (description: string) => z.enum(['true', 'false']).optional().meta({ description });
+
+export const showInput = flag('`false` leaves inputs out. Default `true`.');
+export const showHistory = flag('`true` adds `historyEvents`. Default `false`.');
+export const showHistoryOutput = flag('With `showHistory`: `true` adds the results of events. Default `false`.');
+
+export const timeout = z.number().min(0).optional().meta({
+  description: 'Wait up to this many seconds for the end, then answer with the output.',
+});
+export const pollingInterval = z.number().min(0).optional().meta({
+  description: 'Checked, at most `timeout`; otherwise without meaning, since waiting does not poll.',
+});
+
+/** A reason for a control operation. */
+export const reasonQuery = commonQuery.extend({
+  reason: z.string().optional().meta({ description: 'Shown in the history; for terminate also as the output.' }),
+});
+
+/** An answer without a body. */
+export function empty(description: string) {
+  return z.null().meta({ description });
+}
+
+/** Describes an answer in the words of one operation. */
+export function answer<T extends z.ZodType>(schema: T, description: string, headers?: Record<string, string>): T {
+  return schema.meta({
+    description,
+    ...(headers === undefined
+      ? {}
+      : {
+          headers: Object.fromEntries(
+            Object.entries(headers).map(([name, text]) => [name, { type: 'string', description: text }]),
+          ),
+        }),
+  });
+}

@@ -1,0 +1,4 @@
+import { z } from 'zod';
+
+export const health = z.object({ status: z.enum(['ok', 'stopping', 'unavailable']) }).meta({ id: 'Health' });
+export type Health = z.infer<typeof health>;
