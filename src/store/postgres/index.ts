@@ -34,6 +34,14 @@ export interface PostgresStoreOptions {
   readonly log?: (text: string, error: unknown) => void;
 }
 
+/**
+ * The hot statements look rows up by key; which plan is right does not depend on what the statistics of a young or
+ * fast-changing table say. Without these a commit of 500 turns on a table that was empty at the last ANALYZE compared
+ * 500,000 pairs of rows (measured: 290 ms instead of 9).
+ */
+const sessionSettings =
+  '-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan -c jit=off';
+
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
 export function openPostgresStore(options: PostgresStoreOptions): Store {
   const schema = checkSchemaName(options.schema);
@@ -48,6 +56,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       connectionTimeoutMillis: 5_000,
       idleTimeoutMillis: 30_000,
       keepAlive: true,
+      options: sessionSettings,
     });
     // An idle connection that breaks is replaced by the pool; unheard it would end the process.
     pool.on('error', (error) => options.log?.('an idle database connection was lost', error));

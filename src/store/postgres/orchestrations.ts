@@ -76,8 +76,10 @@ function statements(t: Tables) {
       'read_history',
       `select h.instance_key, h.events
        from unnest($1::bigint[]) as k (key)
-       join ${t.instances} i on i.key = k.key
-       join ${t.history} h on h.instance_key = i.key and h.sequence > i.first_sequence
+       cross join lateral (select * from ${t.instances} i where i.key = k.key limit 1) i
+       cross join lateral (
+         select * from ${t.history} h where h.instance_key = i.key and h.sequence > i.first_sequence order by h.sequence
+       ) h
        order by h.instance_key, h.sequence`,
     ),
     readQueuedTasks: statement(
@@ -100,7 +102,7 @@ function statements(t: Tables) {
       `with moved as (
          update ${t.instances} i set owner = case when d.keep then i.owner end
          from unnest($2::bigint[], $3::bigint[], $6::bool[]) as d (key, fence, keep)
-         where i.key = d.key and i.sequence = d.fence and i.owner = $1
+         where i.key = d.key and i.sequence = d.fence and coalesce(i.owner, 0) = $1
          returning i.key
        )
        delete from ${t.messages} m
@@ -109,7 +111,7 @@ function statements(t: Tables) {
     ),
     release: statement(
       'release_instances',
-      `update ${t.instances} i set owner = null from unnest($2::bigint[]) as k (key) where i.key = k.key and i.owner = $1`,
+      `update ${t.instances} i set owner = null from unnest($2::bigint[]) as k (key) where i.key = k.key and coalesce(i.owner, 0) = $1`,
     ),
   };
 }
@@ -118,7 +120,7 @@ function statements(t: Tables) {
  * Many turns in one statement. `moved` is the fence: a row update that happens only while the sequence and the owner
  * are those the turn was made with; every other effect joins on what it returned, so that a lost turn leaves nothing
  * and a won one everything (A2). Locks: the instance rows of this batch only, by primary key in the order of the
- * arrays, which are sorted. The update is HOT between claim and release: no indexed column changes.
+ * arrays, which are sorted (coalesce keeps the planner from going by owner instead). The update is HOT between claim and release: no indexed column changes.
  */
 function commitText(t: Tables): string {
   return `with moved as (
@@ -134,7 +136,7 @@ function commitText(t: Tables): string {
           completed_at = case when c.ended then greatest(i.last_updated_at, now()) end
       from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::int[])
         as c (key, fence, rows, status, custom_status, output, failure, keep, ended, consumed)
-      where i.key = c.key and i.sequence = c.fence and i.owner = $1
+      where i.key = c.key and i.sequence = c.fence and coalesce(i.owner, 0) = $1
       returning i.key, i.hub_id, i.execution_id, i.sequence, c.fence, c.status, c.ended, c.consumed
     ), appended as (
       insert into ${t.history} (instance_key, sequence, commit_id, events)
