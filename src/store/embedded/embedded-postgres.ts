@@ -203,7 +203,10 @@ class EmbeddedServer implements EmbeddedPostgres {
   async #explainEnd(failure: Error | undefined): Promise<void> {
     this.#failedLaunches += 1;
     if (await this.#find()) return;
-    if (this.#failedLaunches < 5) return void (await sleep(200));
+    if (this.#failedLaunches < 5) {
+      await sleep(200);
+      return;
+    }
     const text = failure?.message ?? (await lastLine(this.#logFile));
     throw new EmbeddedPostgresError(`The embedded Postgres does not start: ${text} (all of it in ${this.#logFile})`);
   }

@@ -25,8 +25,10 @@ export interface PostgresBinaries {
 export async function findPostgresBinaries(options: {
   readonly user: SystemUser | undefined;
   readonly log: (text: string) => void;
+  /** Folder with `bin`, `lib` and `share`. Default: the one of the installed package. */
+  readonly native?: string;
 }): Promise<PostgresBinaries> {
-  const native = locate();
+  const native = options.native ?? locate();
   // A clone in /root (mode 700) is the usual case where Postgres' user cannot reach node_modules.
   const usable = (await completeInstallation(native)) && (await tryRun(native, options.user)) === null;
   if (usable) return programsIn(native);
@@ -77,8 +79,7 @@ async function missingLinks(native: string): Promise<readonly { readonly path: s
   const listed: unknown = JSON.parse(text);
   if (!Array.isArray(listed)) return [];
   const missing: { path: string; source: string }[] = [];
-  for (const link of listed) {
-    if (!isLink(link)) continue;
+  for (const link of listed.filter(isLink)) {
     const path = join(native, '..', link.target);
     const exists = await access(path).then(
       () => true,

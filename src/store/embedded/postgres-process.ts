@@ -1,9 +1,10 @@
 /**
  * What runs under a data directory: starting the Postgres programs as the right user, and reading who already serves it.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { join } from 'node:path';
 import type { SystemUser } from './system-user.ts';
 
@@ -39,11 +40,24 @@ export type ProcessState = 'gone' | 'other' | 'ours';
  */
 export async function identify(pid: number, clusterDir: string): Promise<ProcessState> {
   if (!processExists(pid)) return 'gone';
-  if (process.platform !== 'linux') return 'ours';
+  if (process.platform !== 'linux') return await identifyByPs(pid, clusterDir);
   // Empty for a zombie, which a container without an init process keeps for ever.
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   if (commandLine === '') return 'gone';
-  return commandLine.split('\0').includes(marker(clusterDir)) ? 'ours' : 'other';
+  if (commandLine.split('\0').includes(marker(clusterDir))) return 'ours';
+  // One that somebody started by hand: a server's working directory is its data directory.
+  const workingDirectory = await realpath(`/proc/${pid}/cwd`).catch(() => undefined);
+  return workingDirectory === (await realpath(clusterDir)) ? 'ours' : 'other';
+}
+
+/** Where there is no /proc. Windows has no `ps` either: there a pid has to do. */
+async function identifyByPs(pid: number, clusterDir: string): Promise<ProcessState> {
+  if (process.platform === 'win32') return 'ours';
+  const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)]).catch(() => ({
+    stdout: '',
+  }));
+  if (stdout.trim() === '') return 'gone';
+  return stdout.includes(marker(clusterDir)) ? 'ours' : 'other';
 }
 
 /** Whether any process has this id, of whichever user. */

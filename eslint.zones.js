@@ -1,0 +1,95 @@
+/**
+ * Who may import whom, from `src` and from packages: the table in the design document, as data. Anything that is not
+ * listed is forbidden; a zone may always import its own files. More specific zones come later and win.
+ *
+ * @typedef {object} Zone
+ * @property {string} files what the row is about: a folder or file below src
+ * @property {readonly string[]} src folders and files below src
+ * @property {readonly string[]} [types] the same, for `import type` only
+ * @property {readonly string[]} packages npm packages; `name/*` for a scope, `type:name` for types only
+ * @property {readonly string[] | 'all'} node built-in modules
+ */
+
+/** @type {readonly Zone[]} */
+export const zones = [
+  { files: 'model', src: [], packages: [], node: [] },
+  { files: 'flow', src: [], packages: [], node: [] },
+  { files: 'core/state', src: ['model'], packages: [], node: [] },
+  { files: 'core/replay', src: ['model'], packages: [], node: [] },
+  { files: 'core/replay/deterministic.ts', src: ['model', 'core/replay'], packages: [], node: ['node:crypto'] },
+  { files: 'store/store.ts', src: ['model'], packages: [], node: [] },
+  {
+    files: 'store/postgres',
+    src: ['model', 'flow', 'store/store.ts'],
+    packages: ['pg', 'kysely', 'type:pino'],
+    node: 'all',
+  },
+  { files: 'store/memory', src: ['model', 'store/store.ts'], packages: [], node: 'all' },
+  { files: 'store/embedded', src: [], packages: ['pg'], node: 'all' },
+  {
+    files: 'worker',
+    src: ['model', 'flow', 'core/state', 'store/store.ts'],
+    packages: ['lru-cache', 'type:pino'],
+    node: 'all',
+  },
+  {
+    files: 'worker/in-process',
+    src: ['model', 'core/replay', 'worker/executor.ts'],
+    packages: ['type:pino'],
+    node: 'all',
+  },
+  {
+    files: 'worker/in-process/load-functions.ts',
+    src: ['model', 'worker/in-process', 'client/http-trigger.ts'],
+    packages: ['tsx/*'],
+    node: 'all',
+  },
+  { files: 'client', src: ['model', 'flow', 'store/store.ts'], types: ['wire'], packages: [], node: 'all' },
+  { files: 'wire', src: [], types: ['model'], packages: ['zod'], node: [] },
+  {
+    files: 'http',
+    src: ['model', 'wire', 'client/client.ts', 'client/http-trigger.ts'],
+    packages: ['fastify', '@fastify/*', 'fastify-type-provider-zod', 'zod', 'secure-json-parse', 'type:pino'],
+    node: 'all',
+  },
+  {
+    files: 'cli',
+    src: ['config.ts', 'client', 'store/postgres/migrate.ts'],
+    packages: ['commander'],
+    node: 'all',
+  },
+  { files: 'config.ts', src: [], packages: [], node: 'all' },
+  { files: 'package-root.ts', src: [], packages: [], node: 'all' },
+  { files: 'logger.ts', src: ['config.ts'], packages: ['pino', 'pino-pretty'], node: 'all' },
+  {
+    files: 'task-hub.ts',
+    src: ['model', 'flow', 'core', 'store', 'worker', 'client', 'config.ts', 'logger.ts', 'package-root.ts'],
+    packages: ['pg', 'kysely', 'pino'],
+    node: 'all',
+  },
+  // The process, for which main.ts is the door. Everything but the command line, which gives it its request.
+  {
+    files: 'service',
+    src: [
+      'model',
+      'store/embedded',
+      'worker/in-process',
+      'client',
+      'http',
+      'config.ts',
+      'logger.ts',
+      'package-root.ts',
+      'task-hub.ts',
+    ],
+    types: ['cli/commands/start.ts'],
+    packages: ['type:fastify', 'type:pino'],
+    node: 'all',
+  },
+  { files: 'main.ts', src: ['cli', 'service', 'package-root.ts'], packages: [], node: 'all' },
+  {
+    files: 'index.ts',
+    src: ['model', 'client', 'http/server.ts', 'worker/in-process', 'task-hub.ts'],
+    packages: [],
+    node: [],
+  },
+];

@@ -1,0 +1,5 @@
+export function build(options?: {
+  readonly root?: string;
+  readonly onlyIfStale?: boolean;
+  readonly quiet?: boolean;
+}): boolean;

@@ -1,0 +1,83 @@
+/**
+ * `npm test`: everything that proves the project. `--checks` leaves out build and tests. Other arguments go to vitest.
+ * All steps run, also after one has failed; what a step says is shown only when it failed.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const args = process.argv.slice(2);
+const onlyChecks = args.includes('--checks');
+const forVitest = args.filter((arg) => arg !== '--checks');
+
+/** Longest first: two of them share the machine. */
+const checks = [
+  { name: 'lint', command: ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings=0'] },
+  { name: 'types', command: ['node_modules/typescript/bin/tsc', '--noEmit'] },
+  ...(onlyChecks ? [] : [{ name: 'build', command: ['scripts/build.mjs', '--if-stale'] }]),
+  { name: 'format', command: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'] },
+  { name: 'dead exports', command: ['node_modules/knip/bin/knip.js'] },
+  { name: 'OpenAPI is current', command: ['--import', 'tsx', 'scripts/write-openapi.ts', '--check'] },
+];
+
+const queue = [...checks];
+const failedChecks = [];
+await Promise.all(
+  Array.from({ length: Math.min(4, Math.max(2, availableParallelism())) }, async () => {
+    for (let check = queue.shift(); check; check = queue.shift()) await runCheck(check);
+  }),
+);
+
+const tests = onlyChecks ? { passed: 0, failed: 0, skipped: 0 } : await runTests();
+const passed = checks.length - failedChecks.length + tests.passed;
+const failed = failedChecks.length + tests.failed;
+if (failedChecks.length > 0) console.log(`\nFailed: ${failedChecks.join(', ')}`);
+const skipped = tests.skipped > 0 ? `, ${tests.skipped} skipped` : '';
+console.log(`\n${passed} passed, ${failed} failed${skipped} (${checks.length} checks, the rest tests)`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+async function runCheck({ name, command }) {
+  const startedAt = performance.now();
+  const { code, output } = await run(command, 'pipe');
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  console.log(`${code === 0 ? '✓' : '✗'} ${name} (${seconds} s)${code === 0 ? '' : `\n${output}`}`);
+  if (code !== 0) failedChecks.push(name);
+}
+
+/** The counts come from vitest's own report, not from what it prints. */
+async function runTests() {
+  const folder = mkdtempSync(join(tmpdir(), 'perdure-report-'));
+  const report = join(folder, 'report.json');
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    const { code } = await run(['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...forVitest], 'inherit');
+    const counts = readReport(report);
+    // A file that cannot be loaded, or an error outside of tests, has no failed test to be counted.
+    if (code !== 0 && counts.failed === 0) counts.failed = 1;
+    return counts;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readReport(file) {
+  try {
+    const report = JSON.parse(readFileSync(file, 'utf8'));
+    return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests };
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+function run(command, stdio) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', stdio, stdio] });
+    let output = '';
+    child.stdout?.on('data', (chunk) => (output += chunk));
+    child.stderr?.on('data', (chunk) => (output += chunk));
+    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}

@@ -1,0 +1,44 @@
+import { Command } from 'commander';
+import type { StartFlags } from '../../config.ts';
+
+/** What `perdure start` was asked to do. */
+export interface StartRequest {
+  /** Modules with definitions: files or folders. */
+  readonly modules: readonly string[];
+  readonly flags: StartFlags;
+}
+
+/** `perdure start [module ...]`. Values are checked by `config.ts`, which also knows the environment. */
+export function startCommand(start: (request: StartRequest) => Promise<void>): Command {
+  return new Command('start')
+    .summary('run the service with the functions of your modules')
+    .description(
+      'Runs the service. Each module (a file or folder; .js, .mjs, .ts) is loaded and every definition that it exports is registered.',
+    )
+    .argument('[module...]', 'files or folders with your functions')
+    .option('--database-url <url>', 'Postgres 14 or newer [DATABASE_URL] (default: an embedded Postgres)')
+    .option(
+      '--direct-database-url <url>',
+      'the same without the pooler, for LISTEN and migrations [DIRECT_DATABASE_URL]',
+    )
+    .option('--data-dir <folder>', 'data of the embedded Postgres [PERDURE_DATA_DIR] (default: .perdure)')
+    .option('--host <address>', 'where HTTP listens [HOST] (default: 127.0.0.1)')
+    .option('--port <number>', 'port of HTTP, 0 for a free one [PORT] (default: 7071)')
+    .option('--public-url <url>', 'base of every link [PERDURE_PUBLIC_URL] (default: from the request)')
+    .option('--task-hub <name>', 'the task hub that is served [PERDURE_TASK_HUB] (default: default)')
+    .option('--schema <name>', 'Postgres schema of the tables [PERDURE_SCHEMA] (default: perdure)')
+    .option('--system-key <key>', 'key that callers must present [PERDURE_SYSTEM_KEY or PERDURE_SYSTEM_KEY_FILE]')
+    .option('--workers <number>', 'workers of this process, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
+    .option('--no-http', 'work without serving HTTP')
+    .option('--lease-ms <number>', 'a silent worker loses its work after this time [PERDURE_LEASE_MS] (default: 30000)')
+    .option('--poll-ms <number>', 'longest time between two looks for work [PERDURE_POLL_MS] (default: 1000)')
+    .option('--max-body-bytes <number>', 'larger requests get 413 [PERDURE_MAX_BODY_BYTES] (default: 4194304)')
+    .option('--trust-proxy', 'believe X-Forwarded-* headers [PERDURE_TRUST_PROXY]')
+    .option(
+      '--log-level <level>',
+      'trace, debug, info, warn, error, fatal or silent [PERDURE_LOG_LEVEL] (default: info)',
+    )
+    .option('--log-format <format>', 'pretty or json [PERDURE_LOG_FORMAT] (default: pretty on a terminal, else json)')
+    .option('--allow-anonymous', 'listen beyond loopback without a system key')
+    .action((modules: readonly string[], flags: StartFlags) => start({ modules, flags }));
+}

@@ -1,0 +1,17 @@
+import { Command } from 'commander';
+import { startCommand, type StartRequest } from './commands/start.ts';
+
+/** What the commands do; given from outside, so that the command line knows neither HTTP nor the worker. */
+export interface CliActions {
+  start(request: StartRequest): Promise<void>;
+}
+
+/** The command line `perdure`. */
+export function createProgram(actions: CliActions, version: string): Command {
+  return new Command('perdure')
+    .description('Durable orchestrations on Postgres, with the HTTP API of Azure Durable Functions.')
+    .version(version)
+    .showSuggestionAfterError()
+    .showHelpAfterError('(perdure --help or perdure start --help shows what there is)')
+    .addCommand(startCommand((request) => actions.start(request)));
+}

@@ -1,0 +1,219 @@
+/**
+ * The settings of the service: flags first, then the environment, then defaults. The only reader of `process.env`.
+ */
+import { readFileSync } from 'node:fs';
+
+/** A setting that cannot be used. The message is one line that names flag and variable and says what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** How and where HTTP is served. */
+export interface HttpConfig {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Base of every link, without a slash at its end; `undefined` derives it from each request. */
+  readonly publicUrl: string | undefined;
+  readonly systemKey: string | undefined;
+  readonly maxBodyBytes: number;
+  /** Whether X-Forwarded-* headers count. */
+  readonly trustProxy: boolean;
+}
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const logFormats = ['pretty', 'json'] as const;
+
+/** How the service logs. */
+export interface LogConfig {
+  readonly level: (typeof logLevels)[number];
+  readonly format: (typeof logFormats)[number];
+}
+
+/** All settings of `perdure start`. */
+export interface Config {
+  /** `undefined` starts the embedded Postgres. */
+  readonly databaseUrl: string | undefined;
+  readonly directDatabaseUrl: string | undefined;
+  readonly dataDir: string;
+  readonly taskHub: string;
+  readonly schema: string;
+  /** `false` serves HTTP only. */
+  readonly worker: boolean;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  /** `undefined` is a worker without HTTP. */
+  readonly http: HttpConfig | undefined;
+  readonly log: LogConfig;
+}
+
+/** Flags as they stand on the command line, by their names in camel case. */
+export interface StartFlags {
+  readonly databaseUrl?: string;
+  readonly directDatabaseUrl?: string;
+  readonly dataDir?: string;
+  readonly host?: string;
+  readonly port?: string;
+  readonly publicUrl?: string;
+  readonly taskHub?: string;
+  readonly schema?: string;
+  readonly systemKey?: string;
+  readonly workers?: string;
+  /** `--no-http` makes it false. */
+  readonly http?: boolean;
+  readonly leaseMs?: string;
+  readonly pollMs?: string;
+  readonly maxBodyBytes?: string;
+  readonly trustProxy?: boolean;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+  readonly allowAnonymous?: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where the values come from. */
+export interface ConfigSources {
+  readonly flags: StartFlags;
+  readonly env?: Environment;
+  /** Decides the default log format. */
+  readonly isTerminal?: boolean;
+}
+
+/** @throws ConfigError for the first setting that cannot be used */
+export function readConfig(sources: ConfigSources): Config {
+  const { flags, env = process.env, isTerminal = process.stdout.isTTY } = sources;
+  return {
+    databaseUrl: databaseUrl(setting(env, '--database-url', flags.databaseUrl, 'DATABASE_URL')),
+    directDatabaseUrl: databaseUrl(
+      setting(env, '--direct-database-url', flags.directDatabaseUrl, 'DIRECT_DATABASE_URL'),
+    ),
+    dataDir: setting(env, '--data-dir', flags.dataDir, 'PERDURE_DATA_DIR').text ?? '.perdure',
+    taskHub: setting(env, '--task-hub', flags.taskHub, 'PERDURE_TASK_HUB').text ?? 'default',
+    schema: setting(env, '--schema', flags.schema, 'PERDURE_SCHEMA').text ?? 'perdure',
+    worker: workers(setting(env, '--workers', flags.workers, 'PERDURE_WORKERS')),
+    leaseMs: integer(setting(env, '--lease-ms', flags.leaseMs, 'PERDURE_LEASE_MS'), {
+      from: 500,
+      to: 3_600_000,
+      default: 30_000,
+    }),
+    pollMs: integer(setting(env, '--poll-ms', flags.pollMs, 'PERDURE_POLL_MS'), {
+      from: 10,
+      to: 600_000,
+      default: 1_000,
+    }),
+    http: flags.http === false ? undefined : httpConfig(flags, env),
+    log: {
+      level: oneOf(setting(env, '--log-level', flags.logLevel, 'PERDURE_LOG_LEVEL'), logLevels) ?? 'info',
+      format:
+        oneOf(setting(env, '--log-format', flags.logFormat, 'PERDURE_LOG_FORMAT'), logFormats) ??
+        (isTerminal ? 'pretty' : 'json'),
+    },
+  };
+}
+
+function httpConfig(flags: StartFlags, env: Environment): HttpConfig {
+  const host = setting(env, '--host', flags.host, 'HOST').text ?? '127.0.0.1';
+  const systemKey = secret(env, '--system-key', flags.systemKey, 'PERDURE_SYSTEM_KEY');
+  if (!isLoopback(host) && systemKey === undefined && flags.allowAnonymous !== true) {
+    throw new ConfigError(
+      `listening on ${host} would let everybody in: set --system-key (or PERDURE_SYSTEM_KEY), or say --allow-anonymous.`,
+    );
+  }
+  return {
+    host,
+    systemKey,
+    port: integer(setting(env, '--port', flags.port, 'PORT'), { from: 0, to: 65_535, default: 7071 }),
+    publicUrl: publicUrl(setting(env, '--public-url', flags.publicUrl, 'PERDURE_PUBLIC_URL')),
+    maxBodyBytes: integer(setting(env, '--max-body-bytes', flags.maxBodyBytes, 'PERDURE_MAX_BODY_BYTES'), {
+      from: 1_024,
+      to: 256 * 1_024 * 1_024,
+      default: 4_194_304,
+    }),
+    trustProxy: flags.trustProxy === true || boolean(setting(env, '--trust-proxy', undefined, 'PERDURE_TRUST_PROXY')),
+  };
+}
+
+/** A value with the names that an error has to mention. */
+interface Setting {
+  readonly text: string | undefined;
+  readonly names: string;
+}
+
+function setting(env: Environment, flag: string, given: string | undefined, variable: string): Setting {
+  // An empty variable is how a compose file says "not set"; an empty flag is a mistake that its parser below reports.
+  return { text: given ?? (env[variable] || undefined), names: `${flag} (${variable})` };
+}
+
+/** Like a setting, or the content of the file that `<variable>_FILE` names. */
+function secret(env: Environment, flag: string, given: string | undefined, variable: string): string | undefined {
+  const { text, names } = setting(env, flag, given, variable);
+  const file = env[`${variable}_FILE`];
+  if (text !== undefined && text.trim() === '') throw new ConfigError(`${names} must not be empty.`);
+  if (text !== undefined || !file) return text;
+  const content = readSecret(file, variable).replace(/\r?\n$/, '');
+  if (content === '') throw new ConfigError(`${variable}_FILE names an empty file: ${file}.`);
+  return content;
+}
+
+function readSecret(file: string, variable: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`${variable}_FILE names a file that cannot be read: ${file}.`, { cause });
+  }
+}
+
+function integer(
+  { text, names }: Setting,
+  range: { readonly from: number; readonly to: number; readonly default: number },
+): number {
+  if (text === undefined) return range.default;
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= range.from && value <= range.to) return value;
+  throw new ConfigError(`${names} must be a whole number from ${range.from} to ${range.to}, not '${text}'.`);
+}
+
+function oneOf<T extends string>({ text, names }: Setting, allowed: readonly T[]): T | undefined {
+  if (text === undefined) return undefined;
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) throw new ConfigError(`${names} must be one of ${allowed.join(', ')}, not '${text}'.`);
+  return found;
+}
+
+function workers({ text, names }: Setting): boolean {
+  if (text === undefined || text === '1') return true;
+  if (text === '0') return false;
+  throw new ConfigError(
+    `${names} must be 1, or 0 for HTTP only, not '${text}': for more workers start more processes on the same database.`,
+  );
+}
+
+/** The value itself may hold a password, so it is not repeated in the error. */
+function databaseUrl({ text, names }: Setting): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'postgres:' || url?.protocol === 'postgresql:') return text;
+  throw new ConfigError(`${names} must be a URL such as postgres://user:password@host:5432/database.`);
+}
+
+function publicUrl({ text, names }: Setting): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBase = url && (url.protocol === 'http:' || url.protocol === 'https:') && !url.search && !url.hash;
+  if (isBase) return url.href.replace(/\/+$/, '');
+  throw new ConfigError(
+    `${names} must be an http or https URL without query, such as https://example.org, not '${text}'.`,
+  );
+}
+
+function boolean({ text, names }: Setting): boolean {
+  if (text === undefined || text === 'false' || text === '0') return false;
+  if (text === 'true' || text === '1') return true;
+  throw new ConfigError(`${names} must be true or false, not '${text}'.`);
+}
+
+/** Whether only this machine can reach an address. Names other than localhost may resolve to anything. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}

@@ -1,0 +1,47 @@
+/** What a start tells: the log gets one line, people get addresses and, with the order sample, what to type next. */
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { isOrderSample } from './modules.ts';
+import { orderJourney } from './order-journey.ts';
+import type { HttpTriggerDefinition } from '../client/http-trigger.ts';
+import { packageVersion } from '../package-root.ts';
+
+/** What runs. */
+export interface Announcement {
+  readonly config: Config;
+  readonly modules: readonly string[];
+  readonly triggers: readonly HttpTriggerDefinition[];
+  /** Where HTTP answers; `undefined` without HTTP. */
+  readonly url: string | undefined;
+  readonly logger: Logger;
+}
+
+/** Says on standard output that the service is ready. */
+export function announce(announcement: Announcement): void {
+  const { config, modules, url, logger } = announcement;
+  const fields = { taskHub: config.taskHub, worker: config.worker, ...(url === undefined ? {} : { url }) };
+  logger.info(fields, url === undefined ? 'working, without HTTP' : `listening on ${url}`);
+  // JSON logs are for machines; only somebody who tries the sample wants prose between them.
+  const journey = url !== undefined && modules.some(isOrderSample) ? orderJourney(config, url) : undefined;
+  if (config.log.format === 'pretty' || journey !== undefined) {
+    process.stdout.write(`${[...addresses(announcement), ...(journey ?? [])].join('\n')}\n\n`);
+  }
+}
+
+function addresses({ config, triggers, url }: Announcement): readonly string[] {
+  const database =
+    config.databaseUrl === undefined
+      ? `embedded Postgres, data in ${config.dataDir}`
+      : new URL(config.databaseUrl).host;
+  const lines = ['', `Perdure ${packageVersion()} runs task hub '${config.taskHub}' on ${database}.`];
+  if (url === undefined) return lines;
+  return [
+    ...lines,
+    '',
+    `  management API   ${url}/runtime/webhooks/durabletask`,
+    ...triggers.map(({ methods, route }) => `  your endpoint    ${url}/api/${route} (${methods.join(', ')})`),
+    `  documentation    ${url}/docs`,
+    '',
+    '  Ctrl-C stops it; what runs goes on at the next start.',
+  ];
+}

@@ -1,0 +1,149 @@
+/** Runs the service: wires its parts, waits for the end, stops them in order. */
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { StartRequest } from '../cli/commands/start.ts';
+import { readConfig, type Config, type HttpConfig } from '../config.ts';
+import { createServer } from '../http/server.ts';
+import { createLogger } from '../logger.ts';
+import { createTaskHub, type TaskHub } from '../task-hub.ts';
+import { loadFunctions, type LoadedFunctions } from '../worker/in-process/load-functions.ts';
+import { announce } from './announcement.ts';
+import { databaseError, listenError, triggerError } from './explain.ts';
+import { chooseModules } from './modules.ts';
+import { listenForShutdown, RunningParts } from './shutdown.ts';
+
+/** How long requests that were accepted may take after a signal. */
+const httpGraceMs = 10_000;
+
+/**
+ * Runs until a signal, then ends the process: with 0, or 1 after an error that nobody caught.
+ * @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError when it cannot start
+ */
+export async function serve(request: StartRequest): Promise<void> {
+  const config = readConfig({ flags: request.flags });
+  const modules = chooseModules({
+    given: request.modules,
+    workingDirectory: process.cwd(),
+    worker: config.worker,
+  });
+  const logger = createLogger(config.log);
+  const shutdown = listenForShutdown(logger);
+  const parts = new RunningParts(logger);
+  try {
+    await start({ config, modules, logger, parts, signal: shutdown.signal });
+    await shutdown.requested;
+  } catch (error) {
+    // What a start says after it was interrupted is of no interest.
+    if (!shutdown.signal.aborted) throw error;
+  } finally {
+    await parts.stop();
+  }
+  logger.info('stopped');
+  // User code may still hold the event loop, with a timer or a connection of its own.
+  process.exit(await shutdown.requested);
+}
+
+interface StartParts {
+  readonly config: Config;
+  readonly modules: readonly string[];
+  readonly logger: Logger;
+  readonly parts: RunningParts;
+  readonly signal: AbortSignal;
+}
+
+async function start({ config, modules, logger, parts, signal }: StartParts): Promise<void> {
+  const loaded = await loadFunctions(modules);
+  signal.throwIfAborted();
+  const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
+  signal.throwIfAborted();
+  const hub = await startHub({ config, databaseUrl, loaded, logger, parts });
+  signal.throwIfAborted();
+  const url = config.http && (await listen({ http: config.http, hub, loaded, logger, parts, signal }));
+  announce({ config, modules, triggers: loaded.triggers, url, logger });
+}
+
+async function startEmbedded({ config, logger, parts }: Pick<StartParts, 'config' | 'logger' | 'parts'>) {
+  // Nothing of it is loaded when a database is given.
+  const { startEmbeddedPostgres } = await import('../store/embedded/embedded-postgres.ts');
+  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, log: (text) => logger.info(text) });
+  parts.add('embedded Postgres', () => server.stop());
+  logger.info({ folder: join(config.dataDir, 'postgres') }, 'embedded Postgres runs');
+  return server.url;
+}
+
+async function startHub(options: {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly loaded: LoadedFunctions;
+  readonly logger: Logger;
+  readonly parts: RunningParts;
+}): Promise<TaskHub> {
+  const { config, databaseUrl, loaded, logger, parts } = options;
+  const hub = createTaskHub({
+    databaseUrl,
+    ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
+    functions: loaded.functions,
+    taskHub: config.taskHub,
+    schema: config.schema,
+    leaseMs: config.leaseMs,
+    pollMs: config.pollMs,
+    worker: config.worker,
+    logger,
+  });
+  parts.add('task hub', () => hub.stop());
+  try {
+    await hub.start();
+  } catch (error) {
+    throw databaseError(error, config.directDatabaseUrl ?? databaseUrl);
+  }
+  return hub;
+}
+
+/** @returns the URL under which HTTP answers */
+async function listen(options: {
+  readonly http: HttpConfig;
+  readonly hub: TaskHub;
+  readonly loaded: LoadedFunctions;
+  readonly logger: Logger;
+  readonly parts: RunningParts;
+  readonly signal: AbortSignal;
+}): Promise<string> {
+  const { http, hub, loaded, logger, parts, signal } = options;
+  const server = await createServer(hub, {
+    triggers: loaded.triggers,
+    publicUrl: http.publicUrl,
+    systemKey: http.systemKey,
+    trustProxy: http.trustProxy,
+    maxBodyBytes: http.maxBodyBytes,
+    logger,
+    isStopping: () => signal.aborted,
+  }).catch((error: unknown) => {
+    throw triggerError(error);
+  });
+  parts.add('HTTP', () => closeServer(server));
+  try {
+    await server.listen({ host: http.host, port: http.port });
+  } catch (error) {
+    throw listenError(error, http);
+  }
+  return urlOf(server, http.host);
+}
+
+/** Lets accepted requests finish; connections that take longer are cut. */
+async function closeServer(server: FastifyInstance): Promise<void> {
+  const cut = setTimeout(() => server.server.closeAllConnections(), httpGraceMs);
+  try {
+    await server.close();
+  } finally {
+    clearTimeout(cut);
+  }
+}
+
+function urlOf(server: FastifyInstance, host: string): string {
+  const address = server.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  // Nobody can call "every address", but this machine can call itself.
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}

@@ -1,0 +1,65 @@
+/** When the process is to end, and in which order its parts stop. */
+import { constants } from 'node:os';
+import type { Logger } from 'pino';
+
+/** The wish to end, from whoever has it. */
+export interface Shutdown {
+  /** Aborts with the first signal. */
+  readonly signal: AbortSignal;
+  /** Resolves with the exit code when the process is to end. */
+  readonly requested: Promise<number>;
+}
+
+/**
+ * Listens for signals and for errors that nobody caught. The first signal asks for an orderly end; a second one ends the
+ * process at once, which loses nothing but time: unfinished work is taken over when its lease ends.
+ */
+export function listenForShutdown(logger: Logger): Shutdown {
+  const controller = new AbortController();
+  const requested = new Promise<number>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => {
+        if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
+        logger.info({ signal: name }, 'stopping; a second signal ends at once');
+        controller.abort();
+        resolve(0);
+      });
+    }
+    // A promise that user code forgot: its orchestration or activity has its own outcome, and others are not harmed.
+    process.on('unhandledRejection', (reason) => {
+      logger.error({ err: reason }, 'unhandled rejection in user code');
+    });
+    // Code that threw out of a callback may have left anything behind. Everything that counts is in the database.
+    process.on('uncaughtException', (error) => {
+      logger.fatal({ err: error }, 'uncaught exception; stopping');
+      controller.abort();
+      resolve(1);
+    });
+  });
+  return { signal: controller.signal, requested };
+}
+
+/** The parts that run, stopped in the reverse order of their start. */
+export class RunningParts {
+  readonly #logger: Logger;
+  readonly #parts: { readonly name: string; readonly stop: () => Promise<void> }[] = [];
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  add(name: string, stop: () => Promise<void>): void {
+    this.#parts.push({ name, stop });
+  }
+
+  /** Never rejects: a part that cannot stop must not keep the others running. */
+  async stop(): Promise<void> {
+    for (let part = this.#parts.pop(); part; part = this.#parts.pop()) {
+      try {
+        await part.stop();
+      } catch (error) {
+        this.#logger.error({ err: error, part: part.name }, 'a part did not stop cleanly');
+      }
+    }
+  }
+}

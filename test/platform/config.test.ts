@@ -1,0 +1,123 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ConfigError, readConfig, type StartFlags } from '../../src/config.ts';
+
+const read = (flags: StartFlags = {}, env: Record<string, string> = {}) =>
+  readConfig({ flags, env, isTerminal: false });
+
+test('without flags and environment the documented defaults apply', () => {
+  expect(read()).toEqual({
+    databaseUrl: undefined,
+    directDatabaseUrl: undefined,
+    dataDir: '.perdure',
+    taskHub: 'default',
+    schema: 'perdure',
+    worker: true,
+    leaseMs: 30_000,
+    pollMs: 1_000,
+    http: {
+      host: '127.0.0.1',
+      port: 7071,
+      publicUrl: undefined,
+      systemKey: undefined,
+      maxBodyBytes: 4_194_304,
+      trustProxy: false,
+    },
+    log: { level: 'info', format: 'json' },
+  });
+});
+
+test('a flag wins over its variable, and an empty variable counts as none', () => {
+  const env = { PORT: '8080', PERDURE_TASK_HUB: 'fromEnvironment', PERDURE_SCHEMA: '' };
+  const config = read({ port: '9090' }, env);
+  expect(config.http?.port).toBe(9090);
+  expect(config.taskHub).toBe('fromEnvironment');
+  expect(config.schema).toBe('perdure');
+});
+
+test('on a terminal the log is for people unless told otherwise', () => {
+  expect(readConfig({ flags: {}, env: {}, isTerminal: true }).log.format).toBe('pretty');
+  expect(readConfig({ flags: { logFormat: 'json' }, env: {}, isTerminal: true }).log.format).toBe('json');
+});
+
+test('--workers 0 serves HTTP only, --no-http works only', () => {
+  expect(read({ workers: '0' }).worker).toBe(false);
+  expect(read({ http: false }).http).toBeUndefined();
+});
+
+test('a public URL loses the slash at its end', () => {
+  expect(read({ publicUrl: 'https://example.org/x/' }).http?.publicUrl).toBe('https://example.org/x');
+});
+
+describe('what cannot be used is refused in one line that names flag and variable', () => {
+  const cases: readonly [StartFlags, Record<string, string>, RegExp][] = [
+    [{ port: '70000' }, {}, /--port \(PORT\).*65535.*'70000'/],
+    [{ port: '' }, {}, /--port/],
+    [{}, { PORT: 'http' }, /--port \(PORT\).*'http'/],
+    [{ port: '-1' }, {}, /--port/],
+    [{ leaseMs: '1.5' }, {}, /--lease-ms \(PERDURE_LEASE_MS\)/],
+    [{ pollMs: '1' }, {}, /--poll-ms/],
+    [{ maxBodyBytes: '10' }, {}, /--max-body-bytes/],
+    [{ workers: '4' }, {}, /--workers \(PERDURE_WORKERS\) must be 1, or 0.*more processes/],
+    [{ databaseUrl: 'mysql://x' }, {}, /--database-url \(DATABASE_URL\).*postgres:\/\//],
+    [{}, { DIRECT_DATABASE_URL: 'nonsense' }, /--direct-database-url/],
+    [{ publicUrl: 'ftp://x' }, {}, /--public-url/],
+    [{ publicUrl: 'https://x/?a=1' }, {}, /--public-url/],
+    [{ logLevel: 'loud' }, {}, /--log-level.*trace, debug/],
+    [{ logFormat: 'xml' }, {}, /--log-format/],
+    [{ systemKey: ' ' }, {}, /--system-key/],
+    [{}, { PERDURE_TRUST_PROXY: 'maybe' }, /--trust-proxy/],
+  ];
+  test.each(cases)('%j %j', (flags, env, message) => {
+    expect(() => read(flags, env)).toThrow(ConfigError);
+    expect(() => read(flags, env)).toThrow(message);
+    expect(() => read(flags, env)).not.toThrow(/\n/);
+  });
+});
+
+test('a password in a bad database URL is not repeated', () => {
+  expect(() => read({ databaseUrl: 'postgre://me:geheim@host/db' })).not.toThrow(/geheim/);
+});
+
+describe('beyond loopback', () => {
+  test.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('%s needs no key', (host) => {
+    expect(read({ host }).http?.host).toBe(host);
+  });
+
+  test.each(['0.0.0.0', '::', '192.168.1.5', '127.evil.example'])('%s needs a key or --allow-anonymous', (host) => {
+    expect(() => read({ host })).toThrow(/--system-key \(or PERDURE_SYSTEM_KEY\).*--allow-anonymous/);
+    expect(read({ host, systemKey: 'k' }).http?.systemKey).toBe('k');
+    expect(read({ host, allowAnonymous: true }).http?.host).toBe(host);
+  });
+
+  test('a worker without HTTP needs none', () => {
+    expect(read({ host: '0.0.0.0', http: false }).http).toBeUndefined();
+  });
+});
+
+describe('the system key from a file', () => {
+  const folders: string[] = [];
+  afterEach(async () => {
+    for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+  });
+  async function keyFile(content: string): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'perdure-key-'));
+    folders.push(folder);
+    await writeFile(join(folder, 'key'), content);
+    return join(folder, 'key');
+  }
+
+  test('is the file without its last line break', async () => {
+    const file = await keyFile('top secret\n');
+    expect(read({}, { PERDURE_SYSTEM_KEY_FILE: file }).http?.systemKey).toBe('top secret');
+    expect(read({ systemKey: 'flag' }, { PERDURE_SYSTEM_KEY_FILE: file }).http?.systemKey).toBe('flag');
+  });
+
+  test('must be there and not be empty', async () => {
+    const empty = await keyFile('\n');
+    expect(() => read({}, { PERDURE_SYSTEM_KEY_FILE: empty })).toThrow(/PERDURE_SYSTEM_KEY_FILE.*empty/);
+    expect(() => read({}, { PERDURE_SYSTEM_KEY_FILE: '/nowhere/key' })).toThrow(/PERDURE_SYSTEM_KEY_FILE.*read/);
+  });
+});
