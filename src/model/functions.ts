@@ -40,6 +40,12 @@ export interface Task<T> extends PromiseLike<T> {
   [Symbol.iterator](): Generator<Task<T>, T, unknown>;
 }
 
+/**
+ * The task that won in {@link OrchestrationContext.any}: one of the tasks that were given, to be compared with `===`.
+ * Without `then` for the compiler, which would take the result of awaiting a task for the result of the task itself.
+ */
+export type Winner<T> = T extends unknown ? Omit<T, 'then'> : never;
+
 /** A durable timer. */
 export interface TimerTask extends Task<void> {
   readonly isCanceled: boolean;
@@ -85,7 +91,7 @@ export interface OrchestrationContext {
    * @param options.defaultValue with a timeout: the value to go on with instead of failing
    */
   waitForExternalEvent<T = unknown>(name: string, options?: { readonly timeout?: Duration }): Task<T>;
-  waitForExternalEvent<T, D>(
+  waitForExternalEvent<T = unknown, D = T | null>(
     name: string,
     options: { readonly timeout: Duration; readonly defaultValue: D },
   ): Task<T | D>;
@@ -98,7 +104,7 @@ export interface OrchestrationContext {
     tasks: T,
   ): Task<{ -readonly [K in keyof T]: T[K] extends Task<infer R> ? R : never }>;
   /** Completes with the first task to complete or fail, which is the result. @throws Error for an empty list */
-  any<T extends Task<unknown>>(tasks: readonly T[]): Task<T>;
+  any<T extends Task<unknown>>(tasks: readonly T[]): Task<Winner<T>>;
 
   /** A UUID (version 5) that is the same in every replay. */
   newGuid(): string;
@@ -106,7 +112,7 @@ export interface OrchestrationContext {
 }
 
 /** `(input, options?)`; input may be left out when its type allows `undefined` or is unknown. */
-type CallArguments<Input> = undefined extends Input
+export type CallArguments<Input> = undefined extends Input
   ? [input?: Input, options?: CallActivityOptions]
   : [input: Input, options?: CallActivityOptions];
 
@@ -186,6 +192,16 @@ export function isFunctionDefinition(value: unknown): value is FunctionDefinitio
     brand in value &&
     (value[brand] === 'orchestration' || value[brand] === 'activity')
   );
+}
+
+/** Whether it is a definition of an orchestration. */
+export function isOrchestration(value: unknown): value is OrchestrationDefinition<never, unknown> {
+  return isFunctionDefinition(value) && value[brand] === 'orchestration';
+}
+
+/** Whether it is a definition of an activity. */
+export function isActivity(value: unknown): value is ActivityDefinition<never, unknown> {
+  return isFunctionDefinition(value) && value[brand] === 'activity';
 }
 
 function check(kind: string, name: unknown, body: unknown): void {

@@ -1,0 +1,34 @@
+/**
+ * Runs the steps of a turn, with the microtasks of user code run out after each. The one file of `core` that waits.
+ *
+ * How it knows that microtasks have run out: a `nextTick` callback that is queued *while microtasks run* is called only
+ * when their queue is empty, because Node empties it wholly before it looks at the ticks. From any other place that is
+ * not so: there, ticks go first. So the wait begins with one `await`, which makes what follows a microtask, and every
+ * later continuation is one as well, because what wakes it is a promise.
+ *
+ * `setImmediate` would be right too. It was measured at more than twice the cost (1.5 µs against 0.7 µs on the machine
+ * of the day), and it lets the event loop turn: then a promise that I/O resolves could wake an orchestrator inside a
+ * turn, where it is not seen. With `nextTick` nothing from outside happens between the events of a turn.
+ */
+import { nextTick } from 'node:process';
+import type { Decision } from '../../model/actions.ts';
+
+/** A turn in steps; after each, microtasks must run out. */
+export type TurnSteps = Iterator<void, Decision, void>;
+
+/** The decision of a turn. Steps that never need microtasks are taken in one go. */
+export async function drive(steps: TurnSteps): Promise<Decision> {
+  let step = steps.next();
+  if (step.done === true) return step.value;
+  await undefined;
+  do {
+    await new Promise<void>(whenDrained);
+    step = steps.next();
+  } while (step.done !== true);
+  return step.value;
+}
+
+/** Made once, not for each event. */
+function whenDrained(drained: () => void): void {
+  nextTick(drained);
+}

@@ -1,0 +1,55 @@
+/**
+ * External events and those who wait for them, by name without case. The oldest event goes to the oldest waiter; what
+ * nobody waits for is kept in order.
+ */
+import type { EventRaised } from '../../model/history.ts';
+import { Fifo } from './fifo.ts';
+
+/** Somebody who waits for one event. */
+export interface Waiter {
+  receive(event: EventRaised): void;
+}
+
+export class ExternalEvents {
+  readonly #kept = new Map<string, Fifo<EventRaised>>();
+  readonly #waiters = new Map<string, Fifo<Waiter>>();
+  #waiting = 0;
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  raise(event: EventRaised): void {
+    const name = event.name.toLowerCase();
+    const waiter = this.#waiters.get(name)?.shift();
+    if (waiter === undefined) {
+      queueOf(this.#kept, name).push(event);
+      return;
+    }
+    this.#waiting -= 1;
+    waiter.receive(event);
+  }
+
+  /** The oldest kept event of a name, which is thereby taken. */
+  take(name: string): EventRaised | undefined {
+    return this.#kept.get(name.toLowerCase())?.shift();
+  }
+
+  wait(name: string, waiter: Waiter): void {
+    queueOf(this.#waiters, name.toLowerCase()).push(waiter);
+    this.#waiting += 1;
+  }
+
+  /** A waiter that has not received anything gives up its place. */
+  giveUp(name: string, waiter: Waiter): void {
+    this.#waiters.get(name.toLowerCase())?.remove(waiter);
+    this.#waiting -= 1;
+  }
+}
+
+function queueOf<T>(queues: Map<string, Fifo<T>>, name: string): Fifo<T> {
+  let queue = queues.get(name);
+  if (queue === undefined) queues.set(name, (queue = new Fifo()));
+  return queue;
+}

@@ -1,0 +1,286 @@
+/**
+ * The context that an orchestrator sees. Turns its calls into actions and tasks; what the calls mean to history is in
+ * `scheduler.ts`, the time and the guard against code outside a turn in `turn-scope.ts`.
+ */
+import {
+  isActivity,
+  type ActivityDefinition,
+  type CallActivityOptions,
+  type CallArguments,
+  type Duration,
+  type OrchestrationContext,
+  type ReplaySafeLog,
+  type Task,
+  type TimerTask,
+  type Winner,
+} from '../../model/functions.ts';
+import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
+import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
+import { deterministicGuid } from './deterministic.ts';
+import { parseDuration } from './duration.ts';
+import type { ExternalEvents, Waiter } from './external-events.ts';
+import { fromPayload, toPayload } from './payload.ts';
+import { checkRetryPolicy, retryDelay } from './retry.ts';
+import type { Scheduler } from './scheduler.ts';
+import { TaskFailedError } from './task-failed-error.ts';
+import { DurableTask, DurableTimer } from './task.ts';
+import type { TurnScope } from './turn-scope.ts';
+
+export type LogLevel = keyof ReplaySafeLog;
+
+/** Where lines of user code go. */
+export type LogWriter = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+/** What a context is made of. */
+export interface ContextParts {
+  readonly instanceId: string;
+  readonly started: ExecutionStarted;
+  readonly scope: TurnScope;
+  readonly scheduler: Scheduler;
+  readonly events: ExternalEvents;
+  readonly log: LogWriter;
+  readonly maxCustomStatusBytes: number;
+}
+
+type WaitOptions<D> = { readonly timeout?: Duration } | { readonly timeout: Duration; readonly defaultValue: D };
+
+/** One call of an activity with its retries. */
+interface Call<Output> {
+  readonly name: string;
+  readonly input: Payload;
+  readonly options: CallActivityOptions;
+  readonly firstAt: number;
+  readonly task: DurableTask<Output>;
+}
+
+export class ReplayContext implements OrchestrationContext {
+  readonly log: ReplaySafeLog;
+  readonly #parts: ContextParts;
+  #customStatus: Payload;
+  #guids = 0;
+
+  constructor(parts: ContextParts) {
+    this.#parts = parts;
+    const write =
+      (level: LogLevel): ReplaySafeLog['info'] =>
+      (message, fields) => {
+        if (!parts.scope.isReplaying) parts.log(level, message, fields);
+      };
+    this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  get instanceId(): string {
+    return this.#parts.instanceId;
+  }
+
+  get parentInstanceId(): string | undefined {
+    return this.#parts.started.parent?.instanceId;
+  }
+
+  get executionId(): string {
+    return this.#parts.started.executionId;
+  }
+
+  get name(): string {
+    return this.#parts.started.name;
+  }
+
+  get version(): string | undefined {
+    return this.#parts.started.version;
+  }
+
+  get isReplaying(): boolean {
+    return this.#parts.scope.isReplaying;
+  }
+
+  /** A fresh Date each time: code may change the one it got. */
+  get currentUtcDateTime(): Date {
+    return new Date(this.#parts.scope.now);
+  }
+
+  get customStatus(): unknown {
+    return fromPayload(this.#customStatus, 'The custom status');
+  }
+
+  /** The custom status as it is stored. */
+  get customStatusPayload(): Payload {
+    return this.#customStatus;
+  }
+
+  callActivity<Input, Output>(activity: ActivityDefinition<Input, Output>, ...rest: CallArguments<Input>): Task<Output>;
+  callActivity<Output = unknown>(name: string, input?: unknown, options?: CallActivityOptions): Task<Output>;
+  callActivity<Output>(
+    activity: ActivityDefinition<never, Output> | string,
+    input?: unknown,
+    options: CallActivityOptions = {},
+  ): Task<Output> {
+    const { scope } = this.#parts;
+    scope.assertOpen('callActivity');
+    const name = nameOf(activity);
+    if (options.retry !== undefined) checkRetryPolicy(options.retry);
+    const task = new DurableTask<Output>(scope);
+    const payload = toPayload(input, `the input of activity '${name}'`);
+    this.#attempt({ name, input: payload, options, firstAt: scope.now, task }, 1);
+    return task;
+  }
+
+  createTimer(when: Date | Duration): TimerTask {
+    const { scope, scheduler } = this.#parts;
+    scope.assertOpen('createTimer');
+    const fireAt = this.#fireAt(when);
+    // A timer knows how to forget itself, and it has its id only when it exists.
+    const timer: DurableTimer = new DurableTimer(scope, () => scheduler.cancelTimer(id));
+    const id = scheduler.createTimer(fireAt, () => timer.complete());
+    return timer;
+  }
+
+  waitForExternalEvent<T = unknown>(name: string, options?: { readonly timeout?: Duration }): Task<T>;
+  waitForExternalEvent<T, D>(
+    name: string,
+    options: { readonly timeout: Duration; readonly defaultValue: D },
+  ): Task<T | D>;
+  waitForExternalEvent<T, D>(name: string, options: WaitOptions<D> = {}): Task<T | D> {
+    const { scope, events } = this.#parts;
+    scope.assertOpen('waitForExternalEvent');
+    if (typeof name !== 'string' || name === '') {
+      throw new TypeError('waitForExternalEvent(name): the name must be a text that is not empty.');
+    }
+    if (options.timeout === undefined && 'defaultValue' in options) {
+      throw new TypeError(`waitForExternalEvent('${name}'): a defaultValue needs a timeout.`);
+    }
+    const fireAt = options.timeout === undefined ? undefined : this.#fireAt(options.timeout);
+    const task = new DurableTask<T | D>(scope);
+    const kept = events.take(name);
+    // No timer for an event that is already here. What is kept follows from the order of the history, so every replay
+    // finds the same and numbers the same.
+    if (kept !== undefined) receiveEvent(task, kept);
+    else this.#waitForEvent(task, { name, options, fireAt });
+    return task;
+  }
+
+  setCustomStatus(status: unknown): void {
+    const { scope, maxCustomStatusBytes } = this.#parts;
+    scope.assertOpen('setCustomStatus');
+    const payload = status === null ? undefined : toPayload(status, 'the custom status');
+    // A UTF-16 unit is at most 3 bytes: most texts need no counting.
+    if (payload !== undefined && payload.length * 3 > maxCustomStatusBytes) {
+      const bytes = Buffer.byteLength(payload, 'utf8');
+      if (bytes > maxCustomStatusBytes) {
+        throw new RangeError(
+          `The custom status has ${bytes} bytes of JSON; at most ${maxCustomStatusBytes} are allowed.`,
+        );
+      }
+    }
+    this.#customStatus = payload;
+  }
+
+  all<T extends readonly Task<unknown>[]>(
+    tasks: T,
+  ): Task<{ -readonly [K in keyof T]: T[K] extends Task<infer R> ? R : never }>;
+  all(tasks: readonly Task<unknown>[]): Task<unknown> {
+    const { scope } = this.#parts;
+    scope.assertOpen('all');
+    return new AllTask(scope, asTasks(scope, 'all', tasks));
+  }
+
+  any<T extends Task<unknown>>(tasks: readonly T[]): Task<Winner<T>>;
+  any(tasks: readonly Task<unknown>[]): Task<unknown> {
+    const { scope } = this.#parts;
+    scope.assertOpen('any');
+    const checked = asTasks(scope, 'any', tasks);
+    if (checked.length === 0) throw new Error('any(tasks): the list is empty, so nothing could ever complete.');
+    return new AnyTask(scope, checked);
+  }
+
+  newGuid(): string {
+    const { scope, instanceId } = this.#parts;
+    scope.assertOpen('newGuid');
+    const guid = deterministicGuid({ instanceId, now: scope.now, counter: this.#guids });
+    this.#guids += 1;
+    return guid;
+  }
+
+  /** Schedules one attempt; each has an action id of its own, and the wait before it is an ordinary timer. */
+  #attempt<Output>(call: Call<Output>, attempt: number, firstId?: number): void {
+    const { scope, scheduler } = this.#parts;
+    const { name, input, options, firstAt, task } = call;
+    const id = scheduler.scheduleTask(
+      {
+        name,
+        ...(input === undefined ? {} : { input }),
+        ...(options.version === undefined ? {} : { version: options.version }),
+        ...(firstId === undefined ? {} : { attempt, firstId }),
+      },
+      {
+        completed: (result) => receivePayload(task, result, `The result of activity '${name}' (#${id})`),
+        failed: (failure) => {
+          const now = scope.now;
+          const delay = options.retry && retryDelay(options.retry, { attempt, failure, firstAt, now });
+          if (delay === undefined) task.fail(new TaskFailedError({ name, id }, failure));
+          else scheduler.createTimer(now + delay, () => this.#attempt(call, attempt + 1, firstId ?? id));
+        },
+      },
+    );
+  }
+
+  #waitForEvent<T, D>(
+    task: DurableTask<T | D>,
+    wait: { readonly name: string; readonly options: WaitOptions<D>; readonly fireAt: number | undefined },
+  ): void {
+    const { events, scheduler } = this.#parts;
+    const { name, options, fireAt } = wait;
+    const waiter: Waiter = {
+      receive: (event) => {
+        if (timerId !== undefined) scheduler.cancelTimer(timerId);
+        receiveEvent(task, event);
+      },
+    };
+    events.wait(name, waiter);
+    const timerId =
+      fireAt === undefined
+        ? undefined
+        : scheduler.createTimer(fireAt, () => {
+            events.giveUp(name, waiter);
+            // Given as undefined counts as given.
+            if ('defaultValue' in options) task.complete(options.defaultValue);
+            else task.fail(timeoutError(name, fireAt));
+          });
+  }
+
+  #fireAt(when: Date | Duration): number {
+    const fireAt = when instanceof Date ? when.getTime() : this.#parts.scope.now + parseDuration(when);
+    // Also true for an invalid Date.
+    if (!Number.isFinite(new Date(fireAt).getTime())) {
+      throw new TypeError('The time of a timer must be a valid Date, or a duration that ends before the year 275760.');
+    }
+    return fireAt;
+  }
+}
+
+function nameOf(activity: unknown): string {
+  if (typeof activity === 'string' && activity !== '') return activity;
+  if (isActivity(activity)) return activity.name;
+  throw new TypeError('callActivity(activity, …): the first argument must be an activity or the name of one.');
+}
+
+function receiveEvent<T>(task: DurableTask<T>, event: EventRaised): void {
+  receivePayload(task, event.input, `The payload of the event '${event.name}'`);
+}
+
+function receivePayload<T>(task: DurableTask<T>, payload: Payload, what: string): void {
+  let value: T;
+  try {
+    value = fromPayload<T>(payload, what);
+  } catch (error) {
+    task.fail(error);
+    return;
+  }
+  task.complete(value);
+}
+
+function timeoutError(name: string, fireAt: number): Error {
+  const until = new Date(fireAt).toISOString();
+  const error = new Error(`Timed out waiting for the event '${name}': it was not raised until ${until}.`);
+  error.name = 'TimeoutError';
+  return error;
+}

@@ -1,0 +1,355 @@
+/**
+ * One run of an orchestrator: history and new events in, a decision out. Owns the order in which events reach the code,
+ * suspension, the end of the body, and what follows from a difference between history and code (P9). What the code asks
+ * for is numbered and compared in `scheduler.ts`; the engine's side of a turn is in `core/state`.
+ *
+ * A live run gets only new events, a replay gets all of them: both play event by event, and let the code run as far as
+ * it can after each, so both decide the same.
+ */
+import type { Action, CompleteOrchestration, Decision } from '../../model/actions.ts';
+import { assertNever } from '../../model/errors.ts';
+import { toFailure, type Failure } from '../../model/failure.ts';
+import type { Orchestrator } from '../../model/functions.ts';
+import type {
+  EventRaised,
+  ExecutionCompleted,
+  ExecutionStarted,
+  HistoryEvent,
+  TaskCompleted,
+  TaskFailed,
+  TimerFired,
+} from '../../model/history.ts';
+import { startBody, type BodyEnd } from './body.ts';
+import { drive } from './drive-async.ts';
+import { ExternalEvents } from './external-events.ts';
+import { ReplayContext, type LogWriter } from './orchestration-context.ts';
+import { fromPayload, toPayload } from './payload.ts';
+import { Scheduler, type Difference } from './scheduler.ts';
+import { nonDurableAwait, TurnScope } from './turn-scope.ts';
+
+/** What a run is of. */
+export interface ReplayOptions {
+  readonly instanceId: string;
+  readonly orchestrator: Orchestrator<never, unknown>;
+  /** Gets the lines of `ctx.log`, without those of a replay. Default: nowhere. */
+  readonly log?: LogWriter;
+  /** Default 16 KiB of UTF-8 (decision 34). */
+  readonly maxCustomStatusBytes?: number;
+}
+
+/** The events of one turn. */
+export interface ReplayTurn {
+  /** Committed before and not seen by this run. */
+  readonly history: readonly HistoryEvent[];
+  readonly newEvents: readonly HistoryEvent[];
+}
+
+/** What reaches the code. */
+type BodyEvent = ExecutionStarted | TaskCompleted | TaskFailed | TimerFired | EventRaised;
+
+type RunState =
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'running'; readonly context: ReplayContext }
+  /** The body has ended; no decision has said so yet. */
+  | { readonly kind: 'completed'; readonly context: ReplayContext; readonly completion: CompleteOrchestration }
+  /** The completion was handed over or found in history, or there is none. */
+  | { readonly kind: 'ended'; readonly context: ReplayContext | undefined }
+  | { readonly kind: 'disposed' };
+
+const defaultMaxCustomStatusBytes = 16 * 1_024;
+
+export class Replay {
+  readonly #options: ReplayOptions;
+  readonly #scope = new TurnScope();
+  readonly #scheduler = new Scheduler(this.#scope);
+  readonly #events = new ExternalEvents();
+  #state: RunState = { kind: 'waiting' };
+  /** Events that came while suspended; `undefined` when it is not. */
+  #held: BodyEvent[] | undefined;
+  #busy = false;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Plays the history, then the new events.
+   * @returns the decision; errors of user code and differences are decisions to fail
+   * @throws Error for a bug of the caller: a run that is busy or disposed, events that cannot be new
+   */
+  advance(turn: ReplayTurn): Promise<Decision> {
+    return drive(this.#steps(turn));
+  }
+
+  /** Lets go of user code: what waits never goes on, not even to a `finally`. */
+  dispose(): void {
+    this.#state = { kind: 'disposed' };
+    this.#scheduler.close();
+    this.#scope.leave();
+  }
+
+  *#steps(turn: ReplayTurn): Generator<void, Decision, void> {
+    if (this.#busy) throw new Error('advance was called while a turn of the same run is under way.');
+    if (this.#state.kind === 'disposed') throw new Error('advance was called after dispose.');
+    this.#busy = true;
+    this.#scope.enter();
+    try {
+      return yield* this.#play(turn);
+    } finally {
+      this.#scope.leave();
+      this.#busy = false;
+    }
+  }
+
+  *#play({ history, newEvents }: ReplayTurn): Generator<void, Decision, void> {
+    if (this.#scope.violation !== undefined) return this.#fail(toFailure(this.#scope.violation));
+    this.#scope.isReplaying = true;
+    let index = 0;
+    for (const event of history) {
+      const difference = this.#compare(event);
+      if (difference !== undefined) return this.#failDifferent(difference, index, history);
+      const resumed = this.#take(event);
+      if (this.#scope.takePromiseSettled()) yield;
+      if (resumed !== undefined) yield* this.#playHeld(resumed);
+      index += 1;
+    }
+    const difference = this.#endRecordedTurn();
+    if (difference !== undefined) return this.#failDifferent(difference, index, history);
+    this.#scope.isReplaying = false;
+    for (const event of newEvents) {
+      const resumed = this.#take(event);
+      if (this.#scope.takePromiseSettled()) yield;
+      if (resumed !== undefined) yield* this.#playHeld(resumed);
+    }
+    return this.#decide();
+  }
+
+  /** What was held back while suspended, in order. */
+  *#playHeld(events: readonly BodyEvent[]): Generator<void, void, void> {
+    for (const event of events) {
+      this.#deliver(event);
+      if (this.#scope.takePromiseSettled()) yield;
+    }
+  }
+
+  /** Compares what history records with what the code did. Inputs, times and versions are not compared. */
+  #compare(event: HistoryEvent): Difference | undefined {
+    switch (event.type) {
+      case 'OrchestratorStarted':
+        return this.#endRecordedTurn();
+      case 'TaskScheduled':
+      case 'TimerCreated':
+        return this.#state.kind === 'ended' ? undefined : this.#scheduler.record(event);
+      case 'ExecutionCompleted':
+        return this.#compareEnd(event);
+      case 'ExecutionStarted':
+      case 'TaskCompleted':
+      case 'TaskFailed':
+      case 'TimerFired':
+      case 'EventRaised':
+      case 'ExecutionSuspended':
+      case 'ExecutionResumed':
+      case 'ExecutionTerminated':
+        return undefined;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #endRecordedTurn(): Difference | undefined {
+    if (this.#state.kind === 'ended') return undefined;
+    const difference = this.#scheduler.endRecordedTurn();
+    if (difference !== undefined || this.#state.kind !== 'completed') return difference;
+    return { expected: 'a previous execution went on after this turn', found: describeEnd(this.#state.completion) };
+  }
+
+  /** The engine, too, fails and terminates executions: only a completion must be the code's own. */
+  #compareEnd(event: ExecutionCompleted): Difference | undefined {
+    const state = this.#state;
+    if (event.status === 'Completed' && state.kind !== 'ended') {
+      if (state.kind !== 'completed') return { expected: completedHere, found: 'the code still waits' };
+      if (state.completion.status !== 'Completed') {
+        return { expected: completedHere, found: describeEnd(state.completion) };
+      }
+    }
+    this.#endWithout();
+    return undefined;
+  }
+
+  /** @returns the events to be played now because the instance was resumed */
+  #take(event: HistoryEvent): readonly BodyEvent[] | undefined {
+    switch (event.type) {
+      case 'OrchestratorStarted':
+        // Also while suspended: what was held is played at the time of the turn that resumes.
+        this.#scope.now = Math.max(this.#scope.now, event.timestamp);
+        return undefined;
+      case 'ExecutionSuspended':
+        this.#held ??= [];
+        return undefined;
+      case 'ExecutionResumed': {
+        const held = this.#held;
+        this.#held = undefined;
+        return held;
+      }
+      case 'ExecutionTerminated':
+        this.#endWithout();
+        return undefined;
+      case 'TaskScheduled':
+      case 'TimerCreated':
+      case 'ExecutionCompleted':
+        if (!this.#scope.isReplaying) throw new Error(`${event.type} records an action: it can only be history.`);
+        return undefined;
+      case 'ExecutionStarted':
+      case 'TaskCompleted':
+      case 'TaskFailed':
+      case 'TimerFired':
+      case 'EventRaised':
+        if (this.#held === undefined) this.#deliver(event);
+        else this.#held.push(event);
+        return undefined;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #deliver(event: BodyEvent): void {
+    if (this.#state.kind !== 'waiting' && this.#state.kind !== 'running') return;
+    switch (event.type) {
+      case 'ExecutionStarted':
+        if (this.#state.kind === 'waiting') this.#start(event);
+        return;
+      case 'TaskCompleted':
+        this.#scheduler.completeTask(event.taskScheduledId, event.result);
+        return;
+      case 'TaskFailed':
+        this.#scheduler.failTask(event.taskScheduledId, event.failure);
+        return;
+      case 'TimerFired':
+        this.#scheduler.fireTimer(event.timerId);
+        return;
+      case 'EventRaised':
+        this.#events.raise(event);
+        return;
+      default:
+        assertNever(event);
+    }
+  }
+
+  #start(started: ExecutionStarted): void {
+    const { instanceId, orchestrator, log, maxCustomStatusBytes } = this.#options;
+    const context = new ReplayContext({
+      instanceId,
+      started,
+      scope: this.#scope,
+      scheduler: this.#scheduler,
+      events: this.#events,
+      log: log ?? (() => undefined),
+      maxCustomStatusBytes: maxCustomStatusBytes ?? defaultMaxCustomStatusBytes,
+    });
+    this.#state = { kind: 'running', context };
+    startBody({ scope: this.#scope, end: (end) => this.#end(end) }, () =>
+      orchestrator(context, fromPayload<never>(started.input, `The input of orchestration '${started.name}'`)),
+    );
+  }
+
+  #end(end: BodyEnd): void {
+    if (this.#state.kind !== 'running') return;
+    if (!this.#scope.isOpen) {
+      this.#scope.violate('The orchestrator ended outside a turn, after awaiting something that is not a task.');
+      return;
+    }
+    const { context } = this.#state;
+    const completion = toCompletion(end, { id: this.#scheduler.nextId, name: context.name });
+    this.#state = { kind: 'completed', context, completion };
+    this.#scheduler.close();
+  }
+
+  #decide(): Decision {
+    if (this.#state.kind === 'running' && this.#isStuck()) {
+      const error = nonDurableAwait(
+        'The orchestrator waits, but no task of its context is open: it could never go on.',
+      );
+      this.#end({ kind: 'threw', error });
+    }
+    const actions = this.#scheduler.takeActions();
+    const state = this.#state;
+    switch (state.kind) {
+      case 'waiting':
+      case 'running':
+        return this.#decision(actions);
+      case 'completed':
+        this.#state = { kind: 'ended', context: state.context };
+        return this.#decision([...actions, state.completion]);
+      case 'ended':
+      case 'disposed':
+        return this.#decision([]);
+      default:
+        return assertNever(state);
+    }
+  }
+
+  #isStuck(): boolean {
+    return this.#held === undefined && this.#scheduler.openCount === 0 && this.#events.waiting === 0;
+  }
+
+  /** P9: ended at the first event that differs, and nothing that this code asked for is done. */
+  #failDifferent({ expected, found }: Difference, index: number, history: readonly HistoryEvent[]): Decision {
+    const position = index < history.length ? `at event ${index} of the history` : 'at the end of the history';
+    const message =
+      `Code and history differ ${position}: ${expected}, but ${found}. The orchestrator's code was changed while ` +
+      'instances were running, or it is not deterministic. Deploy the change under a new name or version, or restore ' +
+      'the code and rewind this instance.';
+    return this.#fail({ errorType: 'NonDeterminismError', message }, idAfter(history));
+  }
+
+  #fail(failure: Failure, minId = 0): Decision {
+    const id = Math.max(this.#scheduler.nextId, minId);
+    this.#endWithout();
+    return this.#decision([{ type: 'CompleteOrchestration', id, status: 'Failed', failure }]);
+  }
+
+  /** Nothing that the code still asked for is done. */
+  #endWithout(): void {
+    this.#state = { kind: 'ended', context: this.#context };
+    this.#scheduler.close();
+    this.#scheduler.takeActions();
+  }
+
+  #decision(actions: readonly Action[]): Decision {
+    const customStatus = this.#context?.customStatusPayload;
+    return customStatus === undefined ? { actions } : { actions, customStatus };
+  }
+
+  get #context(): ReplayContext | undefined {
+    return 'context' in this.#state ? this.#state.context : undefined;
+  }
+}
+
+const completedHere = 'a previous execution completed here';
+
+function toCompletion(
+  end: BodyEnd,
+  { id, name }: { readonly id: number; readonly name: string },
+): CompleteOrchestration {
+  const type = 'CompleteOrchestration';
+  if (end.kind === 'threw') return { type, id, status: 'Failed', failure: toFailure(end.error) };
+  try {
+    const result = toPayload(end.value, `the result of orchestration '${name}'`);
+    return { type, id, status: 'Completed', ...(result === undefined ? {} : { result }) };
+  } catch (error) {
+    return { type, id, status: 'Failed', failure: toFailure(error) };
+  }
+}
+
+function describeEnd(completion: CompleteOrchestration): string {
+  if (completion.status === 'Completed') return 'the code has completed';
+  const { errorType, message } = completion.failure;
+  return `the code fails with ${errorType}: ${message}`;
+}
+
+/** An id that nothing in the history has. */
+function idAfter(history: readonly HistoryEvent[]): number {
+  let id = 0;
+  for (const event of history) if ('eventId' in event) id = Math.max(id, event.eventId + 1);
+  return id;
+}

@@ -1,0 +1,167 @@
+/**
+ * What the code has asked for: numbers its actions, keeps those that history has not recorded yet, and knows what is
+ * open. Owns the comparison of code and history; what is done about a difference is in `replay.ts`.
+ */
+import type { Action, CreateTimer, ScheduleTask } from '../../model/actions.ts';
+import type { Failure } from '../../model/failure.ts';
+import type { TaskScheduled, TimerCreated } from '../../model/history.ts';
+import type { TurnScope } from './turn-scope.ts';
+
+/** Latest instant that a Date can hold. */
+const endOfTime = 8_640_000_000_000_000;
+
+/** Gets the end of one attempt of an activity. */
+export interface AttemptListener {
+  completed(result: string | undefined): void;
+  failed(failure: Failure): void;
+}
+
+/** Where history and code say different things. */
+export interface Difference {
+  /** What history says. */
+  readonly expected: string;
+  /** What the code did instead. */
+  readonly found: string;
+}
+
+type CreatingAction = ScheduleTask | CreateTimer;
+
+export class Scheduler {
+  readonly #scope: TurnScope;
+  readonly #tasks = new Map<number, AttemptListener>();
+  readonly #timers = new Map<number, () => void>();
+  /** Asked for since the last boundary between turns. */
+  #pending: Action[] = [];
+  /** How many of them history has recorded. */
+  #recorded = 0;
+  #nextId = 0;
+  #closed = false;
+
+  constructor(scope: TurnScope) {
+    this.#scope = scope;
+  }
+
+  /** Activities and timers that have not ended. */
+  get openCount(): number {
+    return this.#tasks.size + this.#timers.size;
+  }
+
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  /** @returns the action's id */
+  scheduleTask(task: Omit<ScheduleTask, 'type' | 'id'>, listener: AttemptListener): number {
+    const id = this.#take();
+    if (this.#closed) return id;
+    this.#pending.push({ type: 'ScheduleTask', id, ...task });
+    this.#tasks.set(id, listener);
+    return id;
+  }
+
+  /** @returns the timer's id */
+  createTimer(fireAt: number, fired: () => void): number {
+    const id = this.#take();
+    if (this.#closed) return id;
+    this.#pending.push({ type: 'CreateTimer', id, fireAt: Math.min(fireAt, endOfTime) });
+    this.#timers.set(id, fired);
+    return id;
+  }
+
+  cancelTimer(timerId: number): void {
+    // Cancelling leaves no event, so in a replay it is neither compared nor asked for again.
+    if (!this.#timers.delete(timerId) || this.#closed || this.#scope.isReplaying) return;
+    this.#pending.push({ type: 'CancelTimer', timerId });
+  }
+
+  completeTask(id: number, result: string | undefined): void {
+    this.#endTask(id)?.completed(result);
+  }
+
+  failTask(id: number, failure: Failure): void {
+    this.#endTask(id)?.failed(failure);
+  }
+
+  fireTimer(id: number): void {
+    const fired = this.#timers.get(id);
+    this.#timers.delete(id);
+    fired?.();
+  }
+
+  /** The body has ended: what stray code still asks for is dropped, and its tasks never complete. */
+  close(): void {
+    this.#closed = true;
+    this.#tasks.clear();
+    this.#timers.clear();
+  }
+
+  /** The actions of the turn, which are thereby handed over. */
+  takeActions(): Action[] {
+    const actions = this.#pending;
+    this.#pending = [];
+    return actions;
+  }
+
+  /** Compares what history recorded next with what the code asked for next (engine.md 4.5). */
+  record(event: TaskScheduled | TimerCreated): Difference | undefined {
+    const action = this.#nextUnrecorded();
+    if (action !== undefined && isSame(event, action)) {
+      this.#recorded += 1;
+      return undefined;
+    }
+    return {
+      expected: `a previous execution ${describeEvent(event)}`,
+      found: action === undefined ? 'the code asks for nothing here' : `the code now ${describeAction(action)}`,
+    };
+  }
+
+  /** A turn in history is over: everything that the code asked for in it must have been recorded. */
+  endRecordedTurn(): Difference | undefined {
+    const action = this.#nextUnrecorded();
+    if (action !== undefined) {
+      return {
+        expected: 'a previous execution did nothing more in this turn',
+        found: `the code now ${describeAction(action)}`,
+      };
+    }
+    this.#pending = [];
+    this.#recorded = 0;
+    return undefined;
+  }
+
+  #take(): number {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return id;
+  }
+
+  #endTask(id: number): AttemptListener | undefined {
+    const listener = this.#tasks.get(id);
+    this.#tasks.delete(id);
+    return listener;
+  }
+
+  #nextUnrecorded(): CreatingAction | undefined {
+    const action = this.#pending[this.#recorded];
+    // While history is played nothing else is pending.
+    return action?.type === 'ScheduleTask' || action?.type === 'CreateTimer' ? action : undefined;
+  }
+}
+
+function isSame(event: TaskScheduled | TimerCreated, action: CreatingAction): boolean {
+  if (event.eventId !== action.id) return false;
+  if (event.type === 'TimerCreated') return action.type === 'CreateTimer';
+  return action.type === 'ScheduleTask' && action.name.toLowerCase() === event.name.toLowerCase();
+}
+
+function describeEvent(event: TaskScheduled | TimerCreated): string {
+  return event.type === 'TimerCreated'
+    ? `created timer #${event.eventId}`
+    : `scheduled activity '${event.name}' (#${event.eventId})`;
+}
+
+function describeAction(action: CreatingAction): string {
+  return action.type === 'CreateTimer'
+    ? `creates timer #${action.id}`
+    : `schedules activity '${action.name}' (#${action.id})`;
+}

@@ -1,0 +1,119 @@
+/**
+ * Runs registered functions in this thread: the executor of embedded hubs and of worker threads. Orchestrators go
+ * through `core/replay`; activities are called once per work item, and whatever they do comes back as an outcome.
+ */
+import { toPayload, fromPayload } from '../../core/replay/payload.ts';
+import { Replay } from '../../core/replay/replay.ts';
+import { toFailure } from '../../model/failure.ts';
+import type { ActivityContext, ActivityDefinition, FunctionDefinition, ReplaySafeLog } from '../../model/functions.ts';
+import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/work.ts';
+import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
+import { FunctionRegistry } from './function-registry.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Gets every line of user code, with the fields of its instance. */
+export type UserLogWriter = (level: keyof ReplaySafeLog, message: string, fields: Fields) => void;
+
+export interface InProcessExecutorOptions {
+  readonly functions: readonly FunctionDefinition[];
+  /** Default: nowhere. */
+  readonly log?: UserLogWriter;
+  /** Default 16 KiB. */
+  readonly maxCustomStatusBytes?: number;
+}
+
+export class InProcessExecutor implements Executor {
+  readonly #registry: FunctionRegistry;
+  readonly #options: InProcessExecutorOptions;
+
+  /** @throws Error when two functions have one name */
+  constructor(options: InProcessExecutorOptions) {
+    this.#registry = new FunctionRegistry(options.functions);
+    this.#options = options;
+  }
+
+  get functions(): FunctionNames {
+    return this.#registry.names;
+  }
+
+  /** @throws Error for an orchestration that is not registered: claims ask for known names only */
+  openRun(target: RunTarget): OrchestrationRun {
+    const definition = this.#registry.orchestration(target.name);
+    if (definition === undefined) throw new Error(`No orchestration named '${target.name}' is registered here.`);
+    const { log, maxCustomStatusBytes } = this.#options;
+    const { instanceId, executionId, name } = target;
+    return new Replay({
+      instanceId,
+      orchestrator: (context, input) => definition.run(context, input),
+      ...(log === undefined
+        ? {}
+        : {
+            log: (level, message, fields) =>
+              log(level, message, { ...fields, instanceId, executionId, orchestration: name }),
+          }),
+      ...(maxCustomStatusBytes === undefined ? {} : { maxCustomStatusBytes }),
+    });
+  }
+
+  hasActivity(name: string): boolean {
+    return this.#registry.activity(name) !== undefined;
+  }
+
+  async runActivity(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome> {
+    const definition = this.#registry.activity(work.name);
+    if (definition === undefined) return notRegistered(work.name);
+    let output: unknown;
+    try {
+      output = await this.#call(definition, work, signal);
+    } catch (error) {
+      return { kind: 'failed', failure: toFailure(error) };
+    }
+    try {
+      const result = toPayload(output, `the result of activity '${work.name}'`);
+      return { kind: 'completed', ...(result === undefined ? {} : { result }) };
+    } catch (error) {
+      // It has done its work; doing it again would give the same result.
+      return { kind: 'failed', failure: { ...toFailure(error), isNonRetriable: true } };
+    }
+  }
+
+  /** Async, so that what the handler throws at once is a rejection too. */
+  async #call(
+    definition: ActivityDefinition<never, unknown>,
+    work: ActivityWork,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const taskId = `${work.instanceKey}:${work.executionId}:${work.firstScheduledId}`;
+    const context: ActivityContext = {
+      instanceId: work.instanceId,
+      activityName: definition.name,
+      taskId,
+      attempt: work.attempt,
+      redelivery: work.redelivery,
+      signal,
+      log: this.#logOf({
+        instanceId: work.instanceId,
+        executionId: work.executionId,
+        taskId,
+        activity: definition.name,
+      }),
+    };
+    return await definition.run(fromPayload<never>(work.input, `The input of activity '${work.name}'`), context);
+  }
+
+  #logOf(instance: Fields): ReplaySafeLog {
+    const write =
+      (level: keyof ReplaySafeLog): ReplaySafeLog['info'] =>
+      (message, fields) =>
+        this.#options.log?.(level, message, { ...fields, ...instance });
+    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+}
+
+function notRegistered(name: string): ActivityOutcome {
+  const message =
+    `No activity named '${name}' is registered. Define it with activity('${name}', …), export it from a module that is ` +
+    'loaded (perdure start <module>) or list it in createTaskHub({ functions }).';
+  return { kind: 'failed', failure: { errorType: 'ActivityNotRegistered', message, isNonRetriable: true } };
+}

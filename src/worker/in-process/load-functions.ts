@@ -1,0 +1,126 @@
+/**
+ * Loads the modules that a user named and collects the definitions that they export. TypeScript goes through `tsx`: it is
+ * compiled as it is loaded, with no build step and no bundle.
+ */
+import { stat } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isHttpTrigger, type HttpTriggerDefinition } from '../../client/http-trigger.ts';
+import { isFunctionDefinition, type FunctionDefinition } from '../../model/functions.ts';
+
+/** What a set of modules defines. */
+export interface LoadedFunctions {
+  readonly functions: readonly FunctionDefinition[];
+  readonly triggers: readonly HttpTriggerDefinition[];
+}
+
+type Import = (url: string) => Promise<object>;
+
+const typeScript = ['.ts', '.mts'];
+const extensions = [...typeScript, '.js', '.mjs', '.cjs'];
+
+/**
+ * Imports modules and collects every definition that they export: by name, as default, or in an exported array or
+ * default object. A definition exported twice counts once.
+ * @param paths files, or folders with an `index` file; relative to the working directory
+ * @throws Error with one line that says which path, and what is wrong with it
+ */
+export async function loadFunctions(paths: readonly string[]): Promise<LoadedFunctions> {
+  const files: { readonly path: string; readonly file: string }[] = [];
+  for (const path of paths) files.push({ path, file: await findFile(path) });
+
+  // All through one importer: a file that several modules import is loaded once.
+  const importModule = files.some(({ file }) => typeScript.includes(extname(file)))
+    ? await typeScriptImport()
+    : nativeImport;
+  const definitions = new Set<FunctionDefinition | HttpTriggerDefinition>();
+  for (const { path, file } of files) {
+    const found = collect(await load(path, file, importModule));
+    if (found.length === 0) {
+      throw new Error(
+        `${path} exports no definitions. Export what orchestration(…), activity(…) or http(…) returns, e.g. \`export const hello = orchestration('Hello', …)\`.`,
+      );
+    }
+    for (const definition of found) definitions.add(definition);
+  }
+  return { functions: [...definitions].filter(isFunctionDefinition), triggers: [...definitions].filter(isHttpTrigger) };
+}
+
+/** The file that a path means. */
+async function findFile(path: string): Promise<string> {
+  const full = resolve(path);
+  const kind = await kindOf(full);
+  if (kind === undefined) throw new Error(`${path} does not exist (looked for ${full}).`);
+  if (kind === 'folder') {
+    for (const extension of extensions) {
+      const index = join(full, `index${extension}`);
+      if ((await kindOf(index)) === 'file') return index;
+    }
+    throw new Error(`${path} is a folder without an index file (index${extensions.join(', index')}).`);
+  }
+  if (!extensions.includes(extname(full))) {
+    throw new Error(`${path} is not a module: its name must end in ${extensions.join(', ')}.`);
+  }
+  return full;
+}
+
+async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch {
+    return undefined;
+  }
+}
+
+async function load(path: string, file: string, importModule: Import): Promise<object> {
+  try {
+    return await importModule(pathToFileURL(file).href);
+  } catch (error) {
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new Error(`${path} could not be loaded: ${message.replace(/\s*\n\s*/g, ' ')}`, { cause: error });
+  }
+}
+
+async function nativeImport(url: string): Promise<object> {
+  const module: object = await import(url);
+  return module;
+}
+
+/**
+ * A namespace of its own keeps tsx away from everything else in the process. Both loaders are needed: without
+ * `"type": "module"` in its package.json a TypeScript file is a CommonJS module.
+ */
+async function typeScriptImport(): Promise<Import> {
+  const [{ register: registerCommonJs }, { register }] = await Promise.all([
+    import('tsx/cjs/api'),
+    import('tsx/esm/api'),
+  ]);
+  const namespace = 'perdure';
+  registerCommonJs({ namespace });
+  const loader = register({ namespace });
+  return async (url) => {
+    const module: object = await loader.import(url, import.meta.url);
+    return module;
+  };
+}
+
+type Definition = FunctionDefinition | HttpTriggerDefinition;
+
+function collect(module: object): readonly Definition[] {
+  return Object.entries(module).flatMap(([name, exported]: [string, unknown]) => {
+    const inner: readonly unknown[] = isContainer(name, exported) ? Object.values(exported) : [];
+    return [exported, ...inner].filter(isDefinition);
+  });
+}
+
+function isDefinition(value: unknown): value is Definition {
+  return isFunctionDefinition(value) || isHttpTrigger(value);
+}
+
+/** An array, or the plain object of a default or CommonJS export. Other objects are not touched: they may have getters. */
+function isContainer(name: string, value: unknown): value is object {
+  if (Array.isArray(value)) return true;
+  if (typeof value !== 'object' || value === null || isDefinition(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (name === 'default' || name === 'module.exports') && (prototype === Object.prototype || prototype === null);
+}
