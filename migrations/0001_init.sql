@@ -21,6 +21,7 @@ create table workers (
 );
 create index workers_hub on workers (hub_id);
 
+-- What stays of an instance: written when it starts and when it ends.
 create table instances (
   -- Changes when an id is reused; everything else refers to it.
   key bigint generated always as identity primary key,
@@ -29,13 +30,8 @@ create table instances (
   name text not null,
   version text,
   execution_id text not null,
-  status text not null,
-  -- The fence: moved by compare-and-set in every commit, never goes back (decision 1).
-  sequence bigint not null default 0,
-  -- History rows up to this one belong to earlier executions.
-  first_sequence bigint not null default 0,
-  owner bigint,
-  crash_count integer not null default 0,
+  -- How it ended. NULL while it is live: then its row in executions tells.
+  status text,
   created_at timestamptz not null default now(),
   last_updated_at timestamptz not null default now(),
   completed_at timestamptz,
@@ -45,16 +41,39 @@ create table instances (
   output text,
   custom_status text,
   failure text,
-  constraint instances_status check (status in ('Pending', 'Running', 'Suspended', 'Completed', 'Failed', 'Terminated', 'Canceled'))
+  constraint instances_status check (status in ('Completed', 'Failed', 'Terminated', 'Canceled'))
 ) with (
-  -- Room for the next versions of a row on its own page: a commit between two claims is a HOT update.
-  fillfactor = 60,
-  autovacuum_vacuum_scale_factor = 0.05,
-  autovacuum_analyze_scale_factor = 0.05
+  -- Room for the version that the end writes: it changes no indexed column, so the update stays on its page.
+  fillfactor = 70
 );
 create unique index instances_id on instances (hub_id, instance_id);
-create index instances_owner on instances (owner) where owner is not null;
 create index instances_created on instances (hub_id, created_at, key);
+
+-- The execution that a live instance is in: there is a row exactly while the instance is live. It is apart from the
+-- instance because every turn writes it: narrow, few, and with few indexes.
+create table executions (
+  instance_key bigint primary key,
+  hub_id integer not null,
+  name text not null,
+  execution_id text not null,
+  status text not null,
+  -- The fence: moved by compare-and-set in every commit, never goes back (decision 1).
+  sequence bigint not null default 0,
+  -- History rows up to this one belong to earlier executions.
+  first_sequence bigint not null default 0,
+  owner bigint,
+  crash_count integer not null default 0,
+  last_updated_at timestamptz not null default now(),
+  custom_status text,
+  constraint executions_status check (status in ('Pending', 'Running', 'Suspended'))
+) with (
+  -- Room for the next versions of a row on its own page: a commit between claim and release is a HOT update.
+  fillfactor = 40,
+  autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_threshold = 500,
+  autovacuum_vacuum_cost_delay = 0
+);
+create index executions_owner on executions (owner) where owner is not null;
 
 -- One row for each turn (several when a turn is large), holding the events that it consumed and produced.
 create table history (

@@ -4,13 +4,12 @@ import { pino, type Logger } from 'pino';
 import type { ClientSource, OrchestrationClient } from './client/client.ts';
 import { CompletionWaiters } from './client/completion-waiters.ts';
 import { KnownFunctions } from './client/known-functions.ts';
-import { LocalClient } from './client/local-client.ts';
+import { LocalClient, type Placement } from './client/local-client.ts';
 import type { FunctionDefinition } from './model/functions.ts';
 import { DurableError } from './model/errors.ts';
 import { openPostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
 import type { Store } from './store/store.ts';
-import { FunctionRegistry } from './worker/in-process/function-registry.ts';
 import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
 import { Worker } from './worker/worker.ts';
 
@@ -87,7 +86,6 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const logger = options.logger ?? pino({ level: 'silent' });
   const pollMs = positive('pollMs', options.pollMs ?? defaults.pollMs);
   const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
-  const registry = new FunctionRegistry(options.functions ?? []);
   const store = openPostgresStore({
     schema,
     ...(options.databaseUrl === undefined ? {} : { connectionString: options.databaseUrl }),
@@ -95,17 +93,15 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     ...(options.directDatabaseUrl === undefined ? {} : { directConnectionString: options.directDatabaseUrl }),
     log: (text, error) => logger.warn({ err: error }, text),
   });
-  const clients = openClients(store, {
-    taskHub,
-    pollMs,
-    maxPayloadLength: options.maxPayloadLength ?? defaults.maxPayloadLength,
-  });
   const worker =
     options.worker === false
       ? undefined
       : new Worker({
           store,
-          executor: new InProcessExecutor(registry, { log: logger }),
+          executor: new InProcessExecutor({
+            functions: options.functions ?? [],
+            log: (level, message, fields) => logger[level](fields, message),
+          }),
           taskHub,
           log: logger,
           leaseMs,
@@ -119,6 +115,12 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
             maxWeight: defaults.maxLiveWeight,
           },
         });
+  const clients = openClients(store, {
+    taskHub,
+    pollMs,
+    maxPayloadLength: options.maxPayloadLength ?? defaults.maxPayloadLength,
+    ...(worker ? { placement: worker } : {}),
+  });
   let stopping: Promise<void> | undefined;
   return {
     client: clients.open(taskHub),
@@ -141,7 +143,12 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
 
 function openClients(
   store: Store,
-  options: { readonly taskHub: string; readonly pollMs: number; readonly maxPayloadLength: number },
+  options: {
+    readonly taskHub: string;
+    readonly pollMs: number;
+    readonly maxPayloadLength: number;
+    readonly placement?: Placement;
+  },
 ): ClientSource & { close(): void } {
   const waiters = new CompletionWaiters(store, options.pollMs);
   const parts = {
@@ -150,6 +157,7 @@ function openClients(
     known: new KnownFunctions(store),
     pollMs: options.pollMs,
     maxPayloadLength: options.maxPayloadLength,
+    placement: options.placement,
   };
   const opened = new Map<string, OrchestrationClient>();
   return {

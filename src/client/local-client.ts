@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableError } from '../model/errors.ts';
-import type { HistoryEvent } from '../model/history.ts';
+import type { ExecutionStarted, HistoryEvent } from '../model/history.ts';
+import type { Claim, WorkerId } from '../model/work.ts';
 import {
   instanceIdProblem,
   isTerminal,
@@ -22,6 +23,14 @@ import type {
 import type { CompletionWaiters } from './completion-waiters.ts';
 import type { KnownFunctions } from './known-functions.ts';
 
+/** A worker of this process, which may take an instance the moment it is started. */
+export interface Placement {
+  /** @returns its id when it has room for an orchestration of this name, in this hub, right now */
+  offer(hubId: number, name: string): WorkerId | undefined;
+  /** The instance is stored, owned by `owner`, and has no start message: run it. */
+  accept(owner: WorkerId, claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void;
+}
+
 /** What every client of a process shares. */
 export interface LocalClientParts {
   readonly store: ClientStore;
@@ -31,6 +40,7 @@ export interface LocalClientParts {
   readonly pollMs: number;
   /** Largest payload in UTF-16 units. */
   readonly maxPayloadLength: number;
+  readonly placement: Placement | undefined;
 }
 
 const defaultPage = 100;
@@ -77,10 +87,19 @@ export class LocalClient implements OrchestrationClient {
       throw new DurableError('InvalidArgument', 'startAt is not a valid date.');
     }
     this.#checkSize(input);
-    const { store, known } = this.#parts;
+    const { store, known, placement } = this.#parts;
     const hubId = await store.ensureHub(this.taskHub);
-    await known.checkOrchestrator(hubId, name);
+    const owner = startAt === undefined ? placement?.offer(hubId, name) : undefined;
+    if (owner === undefined) await known.checkOrchestrator(hubId, name);
     const executionId = newId();
+    const event = {
+      type: 'ExecutionStarted' as const,
+      name,
+      executionId,
+      ...(input === undefined ? {} : { input }),
+      ...(version === undefined ? {} : { version }),
+      ...(startAt === undefined ? {} : { scheduledStartAt: startAt.getTime() }),
+    };
     const outcome = await store.startInstance({
       hubId,
       instanceId,
@@ -89,19 +108,20 @@ export class LocalClient implements OrchestrationClient {
       executionId,
       input: input ?? null,
       scheduledStartAt: startAt ?? null,
-      event: {
-        type: 'ExecutionStarted',
-        name,
-        executionId,
-        ...(input === undefined ? {} : { input }),
-        ...(version === undefined ? {} : { version }),
-        ...(startAt === undefined ? {} : { scheduledStartAt: startAt.getTime() }),
-      },
+      event,
+      owner: owner ?? null,
     });
     if (outcome.kind === 'exists') {
       throw new DurableError(
         'InstanceAlreadyExists',
         `An Orchestration instance with the status ${outcome.status} already exists.`,
+      );
+    }
+    if (owner !== undefined) {
+      placement?.accept(
+        owner,
+        firstClaim({ key: outcome.key, instanceId, name, version: version ?? null, executionId }),
+        event,
       );
     }
     return instanceId;
@@ -287,6 +307,11 @@ export class LocalClient implements OrchestrationClient {
       );
     }
   }
+}
+
+/** What a claim of an instance that was just started would return. */
+function firstClaim(instance: Pick<Claim, 'key' | 'instanceId' | 'name' | 'version' | 'executionId'>): Claim {
+  return { ...instance, status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, takenOver: false };
 }
 
 /** 32 hex digits, as Durable Functions makes them. */

@@ -35,6 +35,8 @@ export interface InstanceStart {
   /** The message's event, without its timestamp: the store stamps it with the database's time. */
   readonly event: Omit<ExecutionStarted, 'timestamp'>;
   readonly scheduledStartAt: Date | null;
+  /** A worker of this process that takes it at once, instead of a start message that any worker may claim. */
+  readonly owner: WorkerId | null;
 }
 
 export type StartOutcome =
@@ -131,7 +133,7 @@ export type Heartbeat =
       readonly instancesReady: boolean;
       /** Whether unclaimed rows wait in the activities queue. */
       readonly activitiesReady: boolean;
-      /** Whether workers are known whose lease has ended. */
+      /** Whether workers whose lease has ended still own something. */
       readonly deadWorkers: boolean;
       /** Owned instances with visible messages. */
       readonly inboxKeys: readonly InstanceKey[];
@@ -175,6 +177,8 @@ export interface WorkerStore {
   readClaimed(
     requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
   ): Promise<readonly ClaimContents[]>;
+  /** The start of an instance that has neither a history nor a start message: its first owner died with it. */
+  readStart(key: InstanceKey): Promise<Omit<ExecutionStarted, 'timestamp'> | undefined>;
   /** Writes many turns in one statement, each under its own fence. Outcomes in the order given. */
   commitTurns(workerId: WorkerId, turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]>;
   /** Deletes messages that no turn can use (stale, or the instance has ended); status and history stay as they are. */
@@ -203,6 +207,8 @@ export interface WorkerStore {
   releaseActivities(workerId: WorkerId, taskIds: readonly string[]): Promise<void>;
   /** Fails queued activities whose name no live worker has listed for `graceMs`. @returns the names */
   failUnregisteredActivities(request: { readonly hubId: number; readonly graceMs: number }): Promise<readonly string[]>;
+  /** Deletes messages that came for instances just as they ended: nobody can claim them. */
+  sweepMessages(hubId: number): Promise<void>;
   /** Removes rows of workers that died and own nothing any more. */
   removeDeadWorkers(hubId: number): Promise<void>;
 }

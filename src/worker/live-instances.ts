@@ -5,12 +5,9 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { ExecutionState } from '../core/state/execution-state.ts';
-import type { TaskCompleted, TaskFailed } from '../model/history.ts';
+import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
 import type { OrchestrationRun } from './executor.ts';
-
-/** The end of an activity that ran in this worker. */
-export type LocalResult = Omit<TaskCompleted, 'timestamp'> | Omit<TaskFailed, 'timestamp'>;
 
 export interface LiveInstance {
   instance: OwnedInstance;
@@ -23,8 +20,8 @@ export interface LiveInstance {
   takenOver: boolean;
   /** What the engine and the orchestrator know; `undefined`: read the history first. */
   memory: { readonly state: ExecutionState; readonly run: OrchestrationRun } | undefined;
-  /** Ends of local activities that the next turn takes. */
-  results: LocalResult[];
+  /** What happened here and the next turn takes: ends of local activities, its own start. */
+  events: LocalEvent[];
   /** Local activities under way, by the id of their TaskScheduled. */
   readonly running: Map<number, AbortController>;
   /** When its next timer fires, milliseconds since 1970. */
@@ -94,7 +91,7 @@ export class LiveInstances {
       inboxWaiting: true,
       takenOver: claim.takenOver,
       memory: fresh ? idle.memory : undefined,
-      results: [],
+      events: [],
       running: new Map(),
       dueAt: Number.POSITIVE_INFINITY,
       weight: fresh ? idle.weight : 0,

@@ -6,12 +6,12 @@
 import type { Logger } from 'pino';
 import { closeTurn, failTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
 import { applyEvent, stateOf } from '../core/state/execution-state.ts';
-import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
+import { openTurn, type LocalEvent, type OpenedTurn } from '../core/state/open-turn.ts';
 import { Batcher } from '../flow/batcher.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
-import type { TaskScheduled } from '../model/history.ts';
+import type { ExecutionStarted, HistoryEvent, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
 import type { ActivityOutcome, Claim, ClaimContents, InstanceKey, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
@@ -19,7 +19,7 @@ import type { ActivitySlots } from './activity-slots.ts';
 import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
-import { abortAll, type LiveInstance, type LiveInstances, type LocalResult } from './live-instances.ts';
+import { abortAll, type LiveInstance, type LiveInstances } from './live-instances.ts';
 
 /** Workers that an instance may bring down before it is given up (decision 18). */
 const maxCrashes = 10;
@@ -70,6 +70,14 @@ export class OrchestrationProcessor {
     for (const claim of claims) this.#pump(this.#options.live.adopt(claim));
   }
 
+  /** Begins the first turn of an instance that was started here and belongs to this worker from birth. */
+  begin(claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
+    const live = this.#options.live.adopt(claim);
+    live.inboxWaiting = false;
+    live.events.push(start);
+    this.#pump(live);
+  }
+
   /** Messages arrived for these instances, if they are owned here. */
   inboxArrived(keys: readonly InstanceKey[]): void {
     for (const key of keys) {
@@ -113,7 +121,7 @@ export class OrchestrationProcessor {
     const state = live.memory?.state;
     if (state === undefined) return false;
     const lostTasks = [...live.running.keys()];
-    const opened = openTurn(state, { messages: [], results: [], now: this.#options.clock.now(), lostTasks });
+    const opened = openTurn(state, { messages: [], local: [], now: this.#options.clock.now(), lostTasks });
     if ('discard' in opened) return true;
     const { commit } = closeTurn({
       instance: live.instance,
@@ -129,7 +137,7 @@ export class OrchestrationProcessor {
 
   #pump(live: LiveInstance): void {
     if (live.busy || !live.owned) return;
-    if (!live.inboxWaiting && !live.takenOver && live.results.length === 0) return;
+    if (!live.inboxWaiting && !live.takenOver && live.events.length === 0) return;
     live.busy = true;
     this.#turns += 1;
     void this.#turn(live)
@@ -153,10 +161,10 @@ export class OrchestrationProcessor {
     const now = contents?.readAt ?? this.#options.clock.now();
     const lostTasks = live.takenOver && contents ? lostActivities(live, contents) : undefined;
     live.takenOver = false;
-    const results = live.results.splice(0);
+    const local = live.events.splice(0);
     const opened = openTurn(state, {
       messages: contents?.messages ?? [],
-      results,
+      local,
       now,
       ...(lostTasks ? { lostTasks } : {}),
     });
@@ -174,7 +182,7 @@ export class OrchestrationProcessor {
       ...(decision ? { decision } : {}),
       ...(lostTasks ? { lostTasks } : {}),
       takeLocally: (task) => !this.#stopping && this.#options.leaseHolds() && this.#options.slots.reserve(task.name),
-      hasMore: live.results.length > 0 || live.running.size > 0,
+      hasMore: live.events.length > 0 || live.running.size > 0,
       limits: this.#options.limits,
     });
     await this.#commit(live, opened, closed);
@@ -183,6 +191,11 @@ export class OrchestrationProcessor {
   /** What waits in the inbox and, where nothing is remembered, the history. */
   async #read(live: LiveInstance): Promise<ClaimContents | undefined> {
     const cold = live.memory === undefined;
+    // A fresh instance that was begun here has nothing stored to read.
+    if (cold && !live.inboxWaiting && !live.takenOver && live.instance.sequence === 0) {
+      live.memory = this.#openMemory(live, []);
+      return undefined;
+    }
     if (!live.inboxWaiting && !live.takenOver && !cold) return undefined;
     live.inboxWaiting = false;
     const { instance } = live;
@@ -193,17 +206,30 @@ export class OrchestrationProcessor {
     });
     this.#options.clock.observe(contents.readAt);
     if (cold) {
-      const state = stateOf(instance.executionId, contents.history);
-      const run = this.#options.executor.openRun({
+      live.memory = this.#openMemory(live, contents.history);
+      if (
+        !live.memory.state.started &&
+        !contents.messages.some((message) => message.event.type === 'ExecutionStarted')
+      ) {
+        const start = await this.#options.store.readStart(instance.key);
+        if (start !== undefined && live.takenOver) live.events.push(start);
+      }
+    }
+    return contents;
+  }
+
+  #openMemory(live: LiveInstance, history: readonly HistoryEvent[]): NonNullable<LiveInstance['memory']> {
+    const { instance } = live;
+    live.weight = history.length * 250;
+    return {
+      state: stateOf(instance.executionId, history),
+      run: this.#options.executor.openRun({
         instanceKey: instance.key,
         instanceId: instance.instanceId,
         executionId: instance.executionId,
         name: instance.name,
-      });
-      live.memory = { state, run };
-      live.weight = contents.history.length * 250;
-    }
-    return contents;
+      }),
+    };
   }
 
   async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {
@@ -294,7 +320,7 @@ export class OrchestrationProcessor {
     void this.#options.slots.run(work, controller.signal).then((outcome) => {
       live.running.delete(task.eventId);
       if (!live.owned) return;
-      live.results.push(toResult(task.eventId, outcome));
+      live.events.push(toResult(task.eventId, outcome));
       this.#pump(live);
     });
   }
@@ -311,7 +337,7 @@ export class OrchestrationProcessor {
   }
 
   async #discard(live: LiveInstance, messageIds: readonly string[]): Promise<void> {
-    const keepOwnership = live.running.size > 0 || live.results.length > 0;
+    const keepOwnership = live.running.size > 0 || live.events.length > 0;
     const { instance } = live;
     await this.#options.store.discardMessages(this.#options.workerId, [
       { key: instance.key, fence: instance.sequence, messageIds, keepOwnership },
@@ -334,7 +360,7 @@ export class OrchestrationProcessor {
   }
 }
 
-function toResult(taskScheduledId: number, outcome: ActivityOutcome): LocalResult {
+function toResult(taskScheduledId: number, outcome: ActivityOutcome): LocalEvent {
   return outcome.kind === 'failed'
     ? { type: 'TaskFailed', taskScheduledId, failure: outcome.failure }
     : {

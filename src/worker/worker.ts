@@ -6,7 +6,8 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { defaultLimits, type ExecutionLimits } from '../core/state/close-turn.ts';
-import type { WorkerId, WorkNotification } from '../model/work.ts';
+import type { ExecutionStarted } from '../model/history.ts';
+import type { Claim, WorkerId, WorkNotification } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import { ActivitySlots } from './activity-slots.ts';
@@ -48,6 +49,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #clock = new DatabaseClock();
   readonly #slots: ActivitySlots;
+  readonly #orchestratorNames: ReadonlySet<string>;
   readonly #claimLoop: WorkLoop;
   readonly #taskLoop: WorkLoop;
   #session: Session | undefined;
@@ -65,6 +67,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#orchestratorNames = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
     this.#slots = new ActivitySlots(options.executor, {
       slots: options.maxActivities,
       onFree: () => this.#taskLoop.resume(),
@@ -158,6 +161,18 @@ export class Worker {
     });
     this.#session = { workerId, lease, live, orchestrations, activities: new ActivityProcessor(shared) };
     log.info({ workerId }, 'worker registered');
+  }
+
+  offer(hubId: number, name: string): WorkerId | undefined {
+    const session = this.#session;
+    if (session === undefined || this.#stopping || hubId !== this.#hubId) return undefined;
+    if (performance.now() >= session.lease.endsAt || !this.#orchestratorNames.has(name.toLowerCase())) return undefined;
+    return session.orchestrations.turns < this.#options.maxTurns ? session.workerId : undefined;
+  }
+
+  accept(owner: WorkerId, claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
+    // Stored for an id whose lease has ended: whoever takes over that id's instances has it.
+    if (this.#session?.workerId === owner) this.#session.orchestrations.begin(claim, start);
   }
 
   #hear(notification: WorkNotification): void {
@@ -272,6 +287,7 @@ export class Worker {
     if (performance.now() - this.#maintainedAt < everyMs) return;
     this.#maintainedAt = performance.now();
     if (deadWorkers) await store.removeDeadWorkers(this.#hubId);
+    await store.sweepMessages(this.#hubId);
     const names = await store.failUnregisteredActivities({ hubId: this.#hubId, graceMs: unregisteredGraceMs });
     if (names.length === 0) return;
     log.warn({ activities: names }, 'activities failed that no live worker has registered');

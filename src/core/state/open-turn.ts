@@ -3,16 +3,27 @@
  * an instance sees things; what the orchestrator makes of them is in `core/replay`, what is written in `close-turn.ts`.
  */
 import { assertNever } from '../../model/errors.ts';
-import type { ExecutionTerminated, HistoryEvent, InboxEvent, TaskCompleted, TaskFailed } from '../../model/history.ts';
+import type {
+  ExecutionStarted,
+  ExecutionTerminated,
+  HistoryEvent,
+  InboxEvent,
+  TaskCompleted,
+  TaskFailed,
+} from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
 import type { ExecutionState } from './execution-state.ts';
+
+/** The end of an activity that ran in the instance's own worker, or the start of an instance that was born owned. */
+export type LocalEvent =
+  Omit<TaskCompleted, 'timestamp'> | Omit<TaskFailed, 'timestamp'> | Omit<ExecutionStarted, 'timestamp'>;
 
 /** What a turn may take in. */
 export interface TurnInput {
   /** In the order of their ids. */
   readonly messages: readonly Message[];
-  /** Ends of activities that ran in this worker; of this execution. */
-  readonly results: readonly (Omit<TaskCompleted, 'timestamp'> | Omit<TaskFailed, 'timestamp'>)[];
+  /** What happened in this worker and never was a message, of this execution. */
+  readonly local: readonly LocalEvent[];
   /** Database time, milliseconds since 1970. */
   readonly now: number;
   /** Local activities that were lost with their worker and must be queued: a turn is due even without news. */
@@ -45,18 +56,21 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
   }
   if (state.ended) return { discard: [...consumed, ...mine.map((message) => message.id)] };
 
-  const startsNow = !state.started && mine.some((message) => message.event.type === 'ExecutionStarted');
+  const start = input.local.find((event) => event.type === 'ExecutionStarted');
+  const startsNow =
+    !state.started && (start !== undefined || mine.some((message) => message.event.type === 'ExecutionStarted'));
   const ending = mine.find((message) => message.event.type === 'ExecutionTerminated');
   if (!state.started && !startsNow && ending === undefined) return { discard: consumed };
 
   const timestamp = Math.max(state.lastTimestamp, input.now);
   const filter = new NewEvents(state, startsNow);
+  if (start !== undefined) filter.offer({ ...start, timestamp }, timestamp);
   for (const message of startFirst(mine)) {
     consumed.push(message.id);
     filter.offer(message.event, timestamp);
   }
   // After the inbox (decision 17).
-  for (const result of input.results) filter.offer({ ...result, timestamp }, timestamp);
+  for (const event of input.local) if (event !== start) filter.offer({ ...event, timestamp }, timestamp);
 
   const news = filter.events;
   if (news.length === 0 && (input.lostTasks?.length ?? 0) === 0) return { discard: consumed };

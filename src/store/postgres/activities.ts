@@ -4,11 +4,11 @@ import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
 import { statement, type Runner, type Tables } from './sql.ts';
 
 function statements(t: Tables) {
-  const returned = `q.id, q.name, q.instance_key, i.instance_id, q.execution_id, q.task_scheduled_id, q.attempt,
-         q.first_scheduled_id, q.redelivery, q.version, q.input`;
+  const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
+         q.first_scheduled_id, q.redelivery, q.version, q.input,
+         (select i.instance_id from ${t.instances} i where i.key = q.instance_key) as instance_id`;
   return {
-    // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped. A task whose
-    // instance is gone finds no partner in the join and stays for `sweep`.
+    // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped.
     claim: statement(
       'claim_tasks',
       `with ready as (
@@ -19,8 +19,8 @@ function statements(t: Tables) {
          for update skip locked
        )
        update ${t.tasks} q set owner = $1
-       from ready, ${t.instances} i
-       where q.id = ready.id and i.key = q.instance_key
+       from ready
+       where q.id = ready.id
        returning ${returned}`,
     ),
     // What a dead worker held: it may have run, so the redelivery counts.
@@ -35,12 +35,12 @@ function statements(t: Tables) {
          for update skip locked
        )
        update ${t.tasks} q set owner = $1, redelivery = q.redelivery + 1
-       from orphans o, ${t.instances} i
-       where q.id = o.id and i.key = q.instance_key
+       from orphans o
+       where q.id = o.id
        returning ${returned}`,
     ),
     // The fence is the row with its owner: a second completion finds nothing. The result is left only for the execution
-    // that asked, and only while it has not ended; the instance's row is read, not locked.
+    // that asked, and only while it has not ended; its row is read, not locked.
     complete: statement(
       'complete_tasks',
       `with finished as (
@@ -52,8 +52,7 @@ function statements(t: Tables) {
          insert into ${t.messages} (instance_key, hub_id, execution_id, event)
          select f.instance_key, f.hub_id, f.execution_id, f.event
          from finished f
-         join ${t.instances} i on i.key = f.instance_key and i.execution_id = f.execution_id
-         where i.status in ('Pending', 'Running', 'Suspended')
+         join ${t.executions} e on e.instance_key = f.instance_key and e.execution_id = f.execution_id
          order by f.id
        )
        select id from finished`,
@@ -93,8 +92,7 @@ function statements(t: Tables) {
        select f.instance_key, f.hub_id, f.execution_id,
          '{"type":"TaskFailed","taskScheduledId":' || f.task_scheduled_id || ',"failure":' || f.failure || '}'
        from failed f
-       join ${t.instances} i on i.key = f.instance_key and i.execution_id = f.execution_id
-       where i.status in ('Pending', 'Running', 'Suspended')`,
+       join ${t.executions} e on e.instance_key = f.instance_key and e.execution_id = f.execution_id`,
     ),
   };
 }

@@ -1,6 +1,6 @@
 /** The tables as kysely sees them. `rows.ts` translates; nothing else knows snake_case. */
 import type { Generated } from 'kysely';
-import type { RuntimeStatus } from '../../model/instance.ts';
+import type { LiveStatus, TerminalStatus } from '../../model/instance.ts';
 
 export interface Database {
   task_hubs: { id: Generated<number>; name: string; created_at: Generated<Date> };
@@ -14,6 +14,19 @@ export interface Database {
     expires_at: Date;
   };
   instances: InstanceTable;
+  executions: {
+    instance_key: string;
+    hub_id: number;
+    name: string;
+    execution_id: string;
+    status: LiveStatus;
+    sequence: Generated<string>;
+    first_sequence: Generated<string>;
+    owner: string | null;
+    crash_count: Generated<number>;
+    last_updated_at: Generated<Date>;
+    custom_status: string | null;
+  };
   history: { instance_key: string; sequence: string; commit_id: string; events: string };
   messages: {
     id: Generated<string>;
@@ -48,11 +61,7 @@ export interface InstanceTable {
   name: string;
   version: string | null;
   execution_id: string;
-  status: RuntimeStatus;
-  sequence: Generated<string>;
-  first_sequence: Generated<string>;
-  owner: string | null;
-  crash_count: Generated<number>;
+  status: TerminalStatus | null;
   created_at: Generated<Date>;
   last_updated_at: Generated<Date>;
   completed_at: Date | null;

@@ -96,7 +96,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     ensureHub: (name) => hubs.ensure(name),
     startInstance: async (start: InstanceStart): Promise<StartOutcome> => {
       const outcome = await instances.start(start);
-      if (outcome.kind === 'created') notifications.publish({ kind: 'instances', hubId: start.hubId });
+      if (outcome.kind === 'created' && start.owner === null)
+        notifications.publish({ kind: 'instances', hubId: start.hubId });
       return outcome;
     },
     sendMessage: async (message: ClientMessage): Promise<SendOutcome> => {
@@ -131,6 +132,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     deregisterWorker: (workerId) => leases.deregister(workerId),
     claimOrchestrations: (request) => orchestrations.claim(request),
     readClaimed: (requests) => orchestrations.read(requests),
+    readStart: (key) => orchestrations.readStart(key),
+    sweepMessages: (hubId) => orchestrations.sweep(hubId),
     commitTurns: (workerId, turns) => orchestrations.commit(workerId, turns),
     discardMessages: (workerId, discards) => orchestrations.discard(workerId, discards),
     releaseInstances: (workerId, keys) => orchestrations.release(workerId, keys),

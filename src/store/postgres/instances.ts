@@ -20,26 +20,35 @@ const maxBatch = 500;
 const maxBatchBytes = 8 * 1_048_576;
 const maxTries = 5;
 
-const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, i.status, i.created_at, i.last_updated_at,
-  i.completed_at, i.scheduled_start_at, i.input, i.output, i.custom_status, i.failure`;
+/** An instance as clients see it: while it is live, its execution tells what changes. */
+const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, coalesce(e.status, i.status) as status,
+  i.created_at, coalesce(e.last_updated_at, i.last_updated_at) as last_updated_at, i.completed_at, i.scheduled_start_at,
+  i.input, i.output, case when e.instance_key is null then i.custom_status else e.custom_status end as custom_status, i.failure`;
 
 function statements(t: Tables) {
+  const execution = `left join lateral (select * from ${t.executions} e where e.instance_key = i.key limit 1) e on true`;
   return {
-    // Sorted by id, so that two batches that create the same ids wait for each other in one order.
+    // Sorted by id, so that two batches that create the same ids wait for each other in one order. A start that a worker
+    // of this process takes at once is born owned and needs no message.
     start: statement(
       'start_instances',
-      `with input as (
-         select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[])
-           as n (hub_id, instance_id, name, version, execution_id, input, start_at, event)
+      `with input as materialized (
+         select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::bigint[])
+           as n (hub_id, instance_id, name, version, execution_id, input, start_at, event, owner)
        ), created as (
-         insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, status, input, scheduled_start_at)
-         select n.hub_id, n.instance_id, n.name, n.version, n.execution_id, 'Pending', n.input, n.start_at from input n
+         insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at)
+         select n.hub_id, n.instance_id, n.name, n.version, n.execution_id, n.input, n.start_at from input n
          on conflict (hub_id, instance_id) do nothing
          returning key, hub_id, instance_id, execution_id
+       ), begun as (
+         insert into ${t.executions} (instance_key, hub_id, name, execution_id, status, owner)
+         select c.key, c.hub_id, n.name, c.execution_id, 'Pending', n.owner
+         from created c join input n on n.hub_id = c.hub_id and n.instance_id = c.instance_id
        ), sent as (
          insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, event)
          select c.key, c.hub_id, greatest(n.start_at, now()), c.execution_id, n.event
          from created c join input n on n.hub_id = c.hub_id and n.instance_id = c.instance_id
+         where n.owner is null
        )
        select key, hub_id, instance_id from created`,
     ),
@@ -47,23 +56,24 @@ function statements(t: Tables) {
     // wait for turns. A message for a scheduled instance becomes visible with its start: it must not start it early.
     send: statement(
       'send_messages',
-      `with input as (
+      `with input as materialized (
          select * from unnest($1::int[], $2::int[], $3::text[], $4::text[]) as n (ord, hub_id, instance_id, event)
        ), target as (
-         select n.ord, n.event, i.key, i.hub_id, i.status, i.owner, i.scheduled_start_at
+         select n.ord, n.event, i.key, i.hub_id, i.scheduled_start_at, i.status as ended, e.status as live, e.owner
          from input n
          cross join lateral (
            select * from ${t.instances} i where i.hub_id = n.hub_id and i.instance_id = n.instance_id limit 1 for key share
          ) i
+         ${execution}
        ), sent as (
          insert into ${t.messages} (instance_key, hub_id, visible_at, event)
          select t.key, t.hub_id,
-           case when t.status = 'Pending' then greatest(t.scheduled_start_at, now()) else now() end, t.event
+           case when t.live = 'Pending' then greatest(t.scheduled_start_at, now()) else now() end, t.event
          from target t
-         where t.status in ('Pending', 'Running', 'Suspended')
+         where t.live is not null
          order by t.ord
        )
-       select ord, key, status, owner is not null as owned from target`,
+       select ord, key, coalesce(live, ended) as status, owner is not null as owned from target`,
     ),
     // Many clients poll at once: their look-ups share a round trip. LATERAL with LIMIT, here and elsewhere, makes each a
     // look-up of its own: joined freely the planner reads the whole hub (measured: 700 ms instead of 3).
@@ -73,31 +83,36 @@ function statements(t: Tables) {
        from unnest($1::int[], $2::int[], $3::text[]) as n (ord, hub_id, instance_id)
        cross join lateral (
          select * from ${t.instances} i where i.hub_id = n.hub_id and i.instance_id = n.instance_id limit 1
-       ) i`,
+       ) i
+       ${execution}`,
     ),
     getWithHistory: statement(
       'get_instance_history',
       `select ${instanceColumns}, array(
          select h.events from ${t.history} h
-         where h.instance_key = i.key and h.sequence > i.first_sequence
+         where h.instance_key = i.key and h.sequence > coalesce(e.first_sequence, 0)
          order by h.sequence
        ) as history
-       from ${t.instances} i where i.hub_id = $1 and i.instance_id = $2`,
+       from ${t.instances} i
+       ${execution}
+       where i.hub_id = $1 and i.instance_id = $2`,
     ),
     ended: statement(
       'find_ended',
       `select k.key from unnest($1::bigint[]) as k (key)
-       left join lateral (select * from ${t.instances} i where i.key = k.key limit 1) i on true
-       where i.key is null or i.status not in ('Pending', 'Running', 'Suspended')`,
+       left join lateral (select * from ${t.executions} e where e.instance_key = k.key limit 1) e on true
+       where e.instance_key is null`,
     ),
-    lock: `select key, status, execution_id, owner from ${t.instances} where hub_id = $1 and instance_id = $2 for update`,
-    lockPending: `select hub_id from ${t.instances} where key = $1 and status = 'Pending' and owner is null for update`,
-    now: `select ${nowMs} as now`,
-    endPending: `update ${t.instances} set sequence = sequence + $3, status = 'Terminated', output = $2,
-       last_updated_at = greatest(last_updated_at, now()), completed_at = greatest(last_updated_at, now())
-       where key = $1 returning sequence`,
+    lock: `select i.key, coalesce(e.status, i.status) as status, i.execution_id
+       from ${t.instances} i left join ${t.executions} e on e.instance_key = i.key
+       where i.hub_id = $1 and i.instance_id = $2 for update of i`,
+    takePending: `delete from ${t.executions} where instance_key = $1 and status = 'Pending' and owner is null
+       returning sequence, ${nowMs} as now`,
+    endPending: `update ${t.instances} set status = 'Terminated', output = $2, last_updated_at = now(), completed_at = now()
+       where key = $1`,
     append: `insert into ${t.history} (instance_key, sequence, commit_id, events) values ($1, $2, gen_random_uuid(), $3)`,
     deleteInstance: `delete from ${t.instances} where key = $1`,
+    deleteExecution: `delete from ${t.executions} where instance_key = $1`,
     deleteHistory: `delete from ${t.history} where instance_key = $1`,
     deleteMessages: `delete from ${t.messages} where instance_key = $1`,
     deleteTasks: `delete from ${t.tasks} where instance_key = $1`,
@@ -282,19 +297,14 @@ export class Instances {
 
   terminatePending(request: TerminatePending): Promise<'terminated' | undefined> {
     return this.#runner.transaction(async (client) => {
-      const locked = await client.query(this.#sql.lockPending, [request.key]);
-      if (locked.rowCount === 0) return undefined;
-      const time = await client.query<{ now: number }>(this.#sql.now);
-      const texts = toHistoryTexts(request.eventsAt(time.rows[0]?.now ?? 0));
-      const moved = await client.query<{ sequence: string }>(this.#sql.endPending, [
-        request.key,
-        request.output,
-        texts.length,
-      ]);
-      const last = Number(moved.rows[0]?.sequence ?? 0);
+      const taken = await client.query<{ sequence: string; now: number }>(this.#sql.takePending, [request.key]);
+      const pending = taken.rows[0];
+      if (pending === undefined) return undefined;
+      const texts = toHistoryTexts(request.eventsAt(pending.now));
       for (const [index, text] of texts.entries()) {
-        await client.query(this.#sql.append, [request.key, last - texts.length + 1 + index, text]);
+        await client.query(this.#sql.append, [request.key, Number(pending.sequence) + 1 + index, text]);
       }
+      await client.query(this.#sql.endPending, [request.key, request.output]);
       await client.query(this.#sql.deleteMessages, [request.key]);
       return 'terminated' as const;
     });
@@ -316,6 +326,7 @@ export class Instances {
     key: InstanceKey,
   ): Promise<void> {
     await client.query(this.#sql.deleteInstance, [key]);
+    await client.query(this.#sql.deleteExecution, [key]);
     await client.query(this.#sql.deleteMessages, [key]);
     await client.query(this.#sql.deleteHistory, [key]);
     await client.query(this.#sql.deleteTasks, [key]);
@@ -331,7 +342,9 @@ function startValues(starts: readonly InstanceStart[]): readonly unknown[] {
     starts.map((start) => start.executionId),
     starts.map((start) => start.input),
     starts.map((start) => start.scheduledStartAt),
-    starts.map((start) => toMessageText(start.event)),
+    // No worker reads the message of a start that was taken.
+    starts.map((start) => (start.owner === null ? toMessageText(start.event) : null)),
+    starts.map((start) => start.owner),
   ];
 }
 

@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto';
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely';
 import { DurableError } from '../../model/errors.ts';
-import { terminalStatuses, type InstanceFilter, type InstancePage } from '../../model/instance.ts';
+import {
+  terminalStatuses,
+  type InstanceFilter,
+  type InstancePage,
+  type RuntimeStatus,
+  type TerminalStatus,
+} from '../../model/instance.ts';
 import type { Database } from './database.ts';
 import { toInstance } from './rows.ts';
 
@@ -32,10 +38,27 @@ export class Listings {
     const after = page.continuationToken ? readToken(page.continuationToken, hubId, filter) : undefined;
     const rows = await this.#db
       .selectFrom('instances')
-      .select(['key', 'instance_id', 'name', 'version', 'execution_id', 'status', 'created_at', 'last_updated_at'])
-      .select(['completed_at', 'scheduled_start_at', 'input', 'output', 'custom_status', 'failure'])
-      .select(sql<string>`created_at::text`.as('created_text'))
-      .where((eb) => eb.and(conditions(eb, hubId, filter)))
+      .leftJoin('executions', 'executions.instance_key', 'instances.key')
+      .select([
+        'key',
+        'instance_id',
+        'instances.name',
+        'version',
+        'instances.execution_id',
+        'created_at',
+        'completed_at',
+      ])
+      .select(['scheduled_start_at', 'input', 'output', 'failure', sql<string>`created_at::text`.as('created_text')])
+      .select(status.as('status'))
+      .select(sql<Date>`coalesce(executions.last_updated_at, instances.last_updated_at)`.as('last_updated_at'))
+      .select(
+        sql<
+          string | null
+        >`case when instance_key is null then instances.custom_status else executions.custom_status end`.as(
+          'custom_status',
+        ),
+      )
+      .where((eb) => eb.and([...conditions(eb, hubId, filter), ...withStatus(eb, filter)]))
       .$if(after !== undefined, (query) =>
         byTime
           ? query.where(sql<SqlBool>`(created_at, key) > (${after?.[0]}::timestamptz, ${after?.[1]}::bigint)`)
@@ -55,6 +78,7 @@ export class Listings {
 
   async purge(hubId: number, filter: InstanceFilter): Promise<number> {
     let deleted = 0;
+    if (endedStatuses(filter).length === 0) return 0;
     for (;;) {
       const removed = await this.#purgeBatch(hubId, filter);
       deleted += removed;
@@ -70,7 +94,7 @@ export class Listings {
           .selectFrom('instances')
           .select('key')
           .where((eb) => eb.and(conditions(eb, hubId, filter)))
-          .where('status', 'in', [...terminalStatuses])
+          .where('status', 'in', endedStatuses(filter))
           .limit(purgeBatch)
           .forUpdate()
           .skipLocked(),
@@ -107,16 +131,29 @@ function conditions(
   hubId: number,
   filter: InstanceFilter,
 ): Expression<SqlBool>[] {
-  const all: Expression<SqlBool>[] = [eb('hub_id', '=', hubId)];
+  const all: Expression<SqlBool>[] = [eb('instances.hub_id', '=', hubId)];
   if (filter.createdFrom) all.push(eb('created_at', '>=', filter.createdFrom));
   if (filter.createdTo) all.push(eb('created_at', '<=', filter.createdTo));
-  if (filter.runtimeStatus && filter.runtimeStatus.length > 0) all.push(eb('status', 'in', [...filter.runtimeStatus]));
   if (filter.instanceIdPrefix) {
     // The range serves the index, starts_with is exact; neither knows wildcards.
     all.push(eb('instance_id', '>=', filter.instanceIdPrefix));
     all.push(sql<SqlBool>`starts_with(instance_id, ${filter.instanceIdPrefix})`);
   }
   return all;
+}
+
+/** While an instance is live its execution has the status. */
+const status = sql<RuntimeStatus>`coalesce(executions.status, instances.status)`;
+
+function withStatus(eb: ExpressionBuilder<Database, 'instances'>, filter: InstanceFilter): Expression<SqlBool>[] {
+  const wanted = filter.runtimeStatus ?? [];
+  return wanted.length === 0 ? [] : [eb(status, 'in', [...wanted])];
+}
+
+/** Only ended instances are ever purged: other statuses match nothing. */
+function endedStatuses(filter: InstanceFilter): TerminalStatus[] {
+  const wanted = filter.runtimeStatus ?? [];
+  return terminalStatuses.filter((terminal) => wanted.length === 0 || wanted.includes(terminal));
 }
 
 /** Ties a token to the query that it continues. */

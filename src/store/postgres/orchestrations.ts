@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Claim, ClaimContents, CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
-import type { HistoryEvent } from '../../model/history.ts';
+import type { ExecutionStarted, HistoryEvent } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { errorCode, isConnectionError, isMemberError, isRetryable, isUnavailable } from './errors.ts';
@@ -17,27 +17,29 @@ const maxMessagesPerTurn = 1_000;
 /** Longest pause between two tries to write a batch while the database is away (B of the promises). */
 const maxBackOffMs = 5_000;
 
-const claimColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, i.status, i.sequence, i.crash_count, i.custom_status`;
+const claimColumns = `e.instance_key as key, i.instance_id, e.name, i.version, e.execution_id, e.status, e.sequence,
+         e.crash_count, e.custom_status`;
 
 function statements(t: Tables) {
   return {
-    // Walks messages_ready in order of visibility and locks the instances it may take, skipping those that another
-    // worker is taking. NO KEY: a client that raises an event holds KEY SHARE and must not hide the instance. Several
-    // messages of one instance count several times toward the limit, which only makes a claim smaller.
+    // Walks messages_ready in order of visibility and locks the executions it may take, skipping those that another
+    // worker is taking. Several messages of one instance count several times toward the limit, which only makes a
+    // claim smaller.
     claim: statement(
       'claim',
       `with ready as (
-         select i.key
+         select e.instance_key
          from ${t.messages} m
-         join ${t.instances} i on i.key = m.instance_key
-         where m.hub_id = $2 and m.visible_at <= now() and i.owner is null and lower(i.name) = any($3::text[])
+         join ${t.executions} e on e.instance_key = m.instance_key
+         where m.hub_id = $2 and m.visible_at <= now() and e.owner is null and lower(e.name) = any($3::text[])
          order by m.visible_at
          limit $4
-         for no key update of i skip locked
+         for no key update of e skip locked
        )
-       update ${t.instances} i set owner = $1
-       from (select distinct key from ready) r
-       where i.key = r.key and i.owner is null
+       update ${t.executions} e set owner = $1
+       from (select distinct instance_key from ready) r
+       cross join lateral (select * from ${t.instances} i where i.key = r.instance_key limit 1) i
+       where e.instance_key = r.instance_key and e.owner is null
        returning ${claimColumns}`,
     ),
     // An orphan needs no messages: its local activities are lost with its owner. Raising the sequence shuts the dead
@@ -47,22 +49,28 @@ function statements(t: Tables) {
       `with dead as (
          select id from ${t.workers} where hub_id = $2 and expires_at <= now()
        ), orphans as (
-         select i.key
-         from ${t.instances} i
-         where i.owner in (select id from dead) and i.hub_id = $2 and lower(i.name) = any($3::text[])
+         select e.instance_key
+         from ${t.executions} e
+         where e.owner in (select id from dead) and e.hub_id = $2 and lower(e.name) = any($3::text[])
          limit $4
-         for no key update of i skip locked
+         for no key update of e skip locked
        )
-       update ${t.instances} i
-       set owner = $1, sequence = i.sequence + 1, crash_count = i.crash_count + 1
+       update ${t.executions} e
+       set owner = $1, sequence = e.sequence + 1, crash_count = e.crash_count + 1
        from orphans o
-       where i.key = o.key and i.owner in (select id from dead)
+       cross join lateral (select * from ${t.instances} i where i.key = o.instance_key limit 1) i
+       where e.instance_key = o.instance_key and e.owner in (select id from dead)
        returning ${claimColumns}`,
+    ),
+    // For an instance that its starter's worker took at once and lost: its start was never a message.
+    readStart: statement(
+      'read_start',
+      `select i.name, i.execution_id, i.version, i.input from ${t.instances} i where i.key = $1`,
     ),
     readMessages: statement(
       'read_messages',
       `select k.key as instance_key, m.id, m.execution_id, m.event, ${nowMs} as now,
-         (extract(epoch from m.visible_at) * 1000)::float8 as visible_at
+         floor(extract(epoch from m.visible_at) * 1000)::float8 as visible_at
        from unnest($1::bigint[], $2::int[]) as k (key, take)
        left join lateral (
          select * from ${t.messages} m
@@ -76,18 +84,20 @@ function statements(t: Tables) {
       'read_history',
       `select h.instance_key, h.events
        from unnest($1::bigint[]) as k (key)
-       cross join lateral (select * from ${t.instances} i where i.key = k.key limit 1) i
+       cross join lateral (select * from ${t.executions} e where e.instance_key = k.key limit 1) e
        cross join lateral (
-         select * from ${t.history} h where h.instance_key = i.key and h.sequence > i.first_sequence order by h.sequence
+         select * from ${t.history} h where h.instance_key = k.key and h.sequence > e.first_sequence order by h.sequence
        ) h
        order by h.instance_key, h.sequence`,
     ),
     readQueuedTasks: statement(
       'read_queued_tasks',
       `select q.instance_key, q.task_scheduled_id
-       from ${t.tasks} q
-       join ${t.instances} i on i.key = q.instance_key and i.execution_id = q.execution_id
-       where q.instance_key = any($1::bigint[])`,
+       from unnest($1::bigint[]) as k (key)
+       cross join lateral (select * from ${t.executions} e where e.instance_key = k.key limit 1) e
+       cross join lateral (
+         select * from ${t.tasks} q where q.instance_key = k.key and q.execution_id = e.execution_id offset 0
+       ) q`,
     ),
     commit: statement('commit_turns', commitText(t)),
     mine: statement(
@@ -100,82 +110,104 @@ function statements(t: Tables) {
     discard: statement(
       'discard_messages',
       `with moved as (
-         update ${t.instances} i set owner = case when d.keep then i.owner end
+         update ${t.executions} e set owner = case when d.keep then e.owner end
          from unnest($2::bigint[], $3::bigint[], $6::bool[]) as d (key, fence, keep)
-         where i.key = d.key and i.sequence = d.fence and coalesce(i.owner, 0) = $1
-         returning i.key
+         where e.instance_key = d.key and e.sequence = d.fence and coalesce(e.owner, 0) = $1
+         returning e.instance_key as key
        )
        delete from ${t.messages} m
        using moved, unnest($4::bigint[], $5::bigint[]) as c (key, id)
        where m.instance_key = c.key and m.id = c.id and moved.key = c.key`,
     ),
+    sweep: statement(
+      'sweep_messages',
+      `delete from ${t.messages} m
+       where m.hub_id = $1 and m.visible_at <= now()
+         and not exists (select 1 from ${t.executions} e where e.instance_key = m.instance_key)`,
+    ),
     release: statement(
       'release_instances',
-      `update ${t.instances} i set owner = null from unnest($2::bigint[]) as k (key) where i.key = k.key and coalesce(i.owner, 0) = $1`,
+      `update ${t.executions} e set owner = null from unnest($2::bigint[]) as k (key)
+       where e.instance_key = k.key and coalesce(e.owner, 0) = $1`,
     ),
   };
 }
 
 /**
- * Many turns in one statement. `moved` is the fence: a row update that happens only while the sequence and the owner
- * are those the turn was made with; every other effect joins on what it returned, so that a lost turn leaves nothing
- * and a won one everything (A2). Locks: the instance rows of this batch only, by primary key in the order of the
- * arrays, which are sorted (coalesce keeps the planner from going by owner instead). The update is HOT between claim and release: no indexed column changes.
+ * Many turns in one statement. `moved` and `ended` are the fence: an update, or for an execution that ends a delete,
+ * that happens only while the sequence and the owner are those the turn was made with; every other effect joins on what
+ * they returned, so that a lost turn leaves nothing and a won one everything (A2). Locks: the execution rows of this
+ * batch only, by primary key in the order of the arrays, which are sorted (coalesce keeps the planner from going by
+ * owner instead), then the instance rows of those that end. The update is HOT between claim and release.
  */
 function commitText(t: Tables): string {
-  return `with moved as (
-      update ${t.instances} i
-      set sequence = i.sequence + c.rows,
+  return `with turn as materialized (
+      select * from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::int[])
+        as c (key, fence, rows, status, custom_status, output, failure, keep, ended, consumed)
+    ), moved as (
+      update ${t.executions} e
+      set sequence = e.sequence + c.rows,
           status = c.status,
           custom_status = c.custom_status,
-          output = c.output,
-          failure = c.failure,
-          owner = case when c.keep then i.owner end,
+          owner = case when c.keep then e.owner end,
           crash_count = 0,
-          last_updated_at = greatest(i.last_updated_at, now()),
-          completed_at = case when c.ended then greatest(i.last_updated_at, now()) end
-      from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::int[])
-        as c (key, fence, rows, status, custom_status, output, failure, keep, ended, consumed)
-      where i.key = c.key and i.sequence = c.fence and coalesce(i.owner, 0) = $1
-      returning i.key, i.hub_id, i.execution_id, i.sequence, c.fence, c.status, c.ended, c.consumed
+          last_updated_at = greatest(e.last_updated_at, now())
+      from turn c
+      where not c.ended and e.instance_key = c.key and e.sequence = c.fence and coalesce(e.owner, 0) = $1
+      returning e.instance_key as key, e.hub_id, e.execution_id, c.fence, c.rows, c.consumed
+    ), ended as (
+      delete from ${t.executions} e
+      using turn c
+      where c.ended and e.instance_key = c.key and e.sequence = c.fence and coalesce(e.owner, 0) = $1
+      returning e.instance_key as key, e.hub_id, e.execution_id, e.last_updated_at, c.fence, c.rows,
+        c.status, c.custom_status, c.output, c.failure
+    ), won as materialized (
+      select key, hub_id, execution_id, fence, rows, consumed, false as ended, null::text as status from moved
+      union all
+      select key, hub_id, execution_id, fence, rows, 0, true, status from ended
+    ), finished as (
+      update ${t.instances} i
+      set status = e.status, custom_status = e.custom_status, output = e.output, failure = e.failure,
+          last_updated_at = greatest(e.last_updated_at, now()), completed_at = greatest(e.last_updated_at, now())
+      from ended e where i.key = e.key
     ), appended as (
       insert into ${t.history} (instance_key, sequence, commit_id, events)
-      select moved.key, moved.fence + h.part, $12::uuid, h.events
+      select won.key, won.fence + h.part, $12::uuid, h.events
       from unnest($13::bigint[], $14::int[], $15::text[]) as h (key, part, events)
-      join moved on moved.key = h.key
+      join won on won.key = h.key
     ), consumed as (
       delete from ${t.messages} m
       using unnest($16::bigint[], $17::bigint[]) as c (key, id), moved
-      where moved.key = c.key and not moved.ended and m.instance_key = c.key and m.id = c.id
+      where moved.key = c.key and m.instance_key = c.key and m.id = c.id
     ), emptied as (
-      delete from ${t.messages} m using moved where moved.ended and m.instance_key = moved.key
+      delete from ${t.messages} m using ended where m.instance_key = ended.key
     ), cancelled as (
       delete from ${t.messages} m
       using unnest($18::bigint[], $19::int[]) as c (key, timer_id), moved
-      where moved.key = c.key and not moved.ended and m.instance_key = c.key and m.timer_id = c.timer_id
+      where moved.key = c.key and m.instance_key = c.key and m.timer_id = c.timer_id
         and m.execution_id = moved.execution_id and m.visible_at > now()
     ), timers as (
       insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, timer_id, event)
       select moved.key, moved.hub_id, to_timestamp(n.fire_at / 1000.0), moved.execution_id, n.timer_id, n.event
       from unnest($20::bigint[], $21::int[], $22::float8[], $23::text[]) as n (key, timer_id, fire_at, event)
-      join moved on moved.key = n.key and not moved.ended
+      join moved on moved.key = n.key
     ), queued as (
       insert into ${t.tasks}
         (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input)
-      select moved.hub_id, q.name, moved.key, moved.execution_id, q.task_id, q.attempt, q.first_id, q.redelivery, q.version, q.input
+      select won.hub_id, q.name, won.key, won.execution_id, q.task_id, q.attempt, q.first_id, q.redelivery, q.version, q.input
       from unnest($24::bigint[], $25::text[], $26::int[], $27::int[], $28::int[], $29::int[], $30::text[], $31::text[])
         as q (key, name, task_id, attempt, first_id, redelivery, version, input)
-      join moved on moved.key = q.key
+      join won on won.key = q.key
     ), dropped as (
-      delete from ${t.tasks} q using moved where moved.status = 'Terminated' and q.instance_key = moved.key
+      delete from ${t.tasks} q using ended where ended.status = 'Terminated' and q.instance_key = ended.key
     )
-    select moved.key, moved.sequence, ${nowMs} as committed_at,
-      not moved.ended and exists (
+    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at,
+      not won.ended and exists (
         select 1 from ${t.messages} m
-        where m.instance_key = moved.key and m.visible_at <= now()
-        offset moved.consumed
+        where m.instance_key = won.key and m.visible_at <= now()
+        offset won.consumed
       ) as inbox_waiting
-    from moved`;
+    from won`;
 }
 
 /** A row for each instance at least: one without a message where the inbox is empty. */
@@ -249,6 +281,23 @@ export class Orchestrations {
       for (const event of toEvents(row.events)) contents.get(row.instance_key)?.history.push(event);
     for (const row of queued) contents.get(row.instance_key)?.queuedTaskIds.push(row.task_scheduled_id);
     return [...contents].map(([key, found]) => ({ key, ...found, readAt }));
+  }
+
+  async readStart(key: InstanceKey): Promise<Omit<ExecutionStarted, 'timestamp'> | undefined> {
+    const [row] = await this.#runner.rows<{
+      readonly name: string;
+      readonly execution_id: string;
+      readonly version: string | null;
+      readonly input: string | null;
+    }>(this.#sql.readStart, [key]);
+    if (row === undefined) return undefined;
+    return {
+      type: 'ExecutionStarted',
+      name: row.name,
+      executionId: row.execution_id,
+      ...(row.input === null ? {} : { input: row.input }),
+      ...(row.version === null ? {} : { version: row.version }),
+    };
   }
 
   /** Sends a batch until its outcome is known: through deadlocks, lost connections and bad members. */
@@ -342,6 +391,10 @@ export class Orchestrations {
       messages.map((message) => message.id),
       sorted.map((discard) => discard.keepOwnership),
     ]);
+  }
+
+  async sweep(hubId: number): Promise<void> {
+    await this.#runner.rows(this.#sql.sweep, [hubId]);
   }
 
   async release(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<void> {

@@ -6,11 +6,8 @@ import type { Claim, Message, QueuedActivity } from '../../model/work.ts';
 import type { Selectable } from 'kysely';
 import type { InstanceTable } from './database.ts';
 
-/** An instance's row without what only workers need. */
-export type InstanceRow = Omit<
-  Selectable<InstanceTable>,
-  'hub_id' | 'owner' | 'crash_count' | 'sequence' | 'first_sequence'
->;
+/** An instance with, while it is live, what its execution says. */
+export type InstanceRow = Omit<Selectable<InstanceTable>, 'hub_id' | 'status'> & { readonly status: RuntimeStatus };
 
 export function toInstance(row: InstanceRow): OrchestrationInstance {
   return {

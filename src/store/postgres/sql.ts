@@ -11,6 +11,7 @@ export interface Tables {
   readonly hubs: string;
   readonly workers: string;
   readonly instances: string;
+  readonly executions: string;
   readonly history: string;
   readonly messages: string;
   readonly tasks: string;
@@ -22,6 +23,7 @@ export function tablesOf(schema: string): Tables {
     hubs: quoted('task_hubs'),
     workers: quoted('workers'),
     instances: quoted('instances'),
+    executions: quoted('executions'),
     history: quoted('history'),
     messages: quoted('messages'),
     tasks: quoted('activity_tasks'),
@@ -102,5 +104,5 @@ export class Runner {
   }
 }
 
-/** Database time in milliseconds since 1970, as SQL. */
-export const nowMs = `(extract(epoch from now()) * 1000)::float8`;
+/** Database time in whole milliseconds since 1970, as SQL. */
+export const nowMs = `floor(extract(epoch from now()) * 1000)::float8`;

@@ -21,20 +21,26 @@ function statements(t: Tables) {
        )
        select ${nowMs} as now,
          exists (
-           select 1 from ${t.messages} m join ${t.instances} i on i.key = m.instance_key
-           where m.hub_id = $2 and m.visible_at <= now() and i.owner is null and lower(i.name) = any(beat.orchestrators)
+           select 1 from ${t.messages} m join ${t.executions} e on e.instance_key = m.instance_key
+           where m.hub_id = $2 and m.visible_at <= now() and e.owner is null and lower(e.name) = any(beat.orchestrators)
          ) as instances_ready,
          exists (
            select 1 from ${t.tasks} q
            where q.hub_id = $2 and q.owner is null and lower(q.name) = any(beat.activities)
          ) as activities_ready,
-         exists (select 1 from ${t.workers} w where w.hub_id = $2 and w.expires_at <= now()) as dead_workers,
+         exists (
+           select 1 from ${t.workers} w
+           where w.hub_id = $2 and w.expires_at <= now() and (
+             exists (select 1 from ${t.executions} e where e.owner = w.id)
+             or exists (select 1 from ${t.tasks} q where q.owner = w.id)
+           )
+         ) as dead_workers,
          array(
-           select i.key from ${t.instances} i
-           where i.owner = $1
-             and exists (select 1 from ${t.messages} m where m.instance_key = i.key and m.visible_at <= now())
+           select e.instance_key from ${t.executions} e
+           where e.owner = $1
+             and exists (select 1 from ${t.messages} m where m.instance_key = e.instance_key and m.visible_at <= now())
          ) as inbox_keys,
-         (select (extract(epoch from min(m.visible_at)) * 1000)::float8
+         (select ceil(extract(epoch from min(m.visible_at)) * 1000)::float8
           from ${t.messages} m where m.hub_id = $2 and m.visible_at > now()) as next_due_at,
          array(
            select c.id from unnest($4::bigint[]) as c (id)
@@ -42,12 +48,13 @@ function statements(t: Tables) {
          ) as lost_tasks
        from beat`,
     ),
-    // Whatever is still owned can be claimed the moment this commits.
+    // Whatever is still owned can be claimed the moment this commits. The row stays for a while: a start that this worker
+    // offered to take may be stored only now, and is found through it.
     deregister: statement(
       'deregister_worker',
-      `with instances as (update ${t.instances} set owner = null where owner = $1),
+      `with executions as (update ${t.executions} set owner = null where owner = $1),
             tasks as (update ${t.tasks} set owner = null where owner = $1)
-       delete from ${t.workers} where id = $1`,
+       update ${t.workers} set expires_at = now() where id = $1`,
     ),
     names: statement(
       'live_function_names',
@@ -56,8 +63,8 @@ function statements(t: Tables) {
     removeDead: statement(
       'remove_dead_workers',
       `delete from ${t.workers} w
-       where w.hub_id = $1 and w.expires_at <= now()
-         and not exists (select 1 from ${t.instances} i where i.owner = w.id)
+       where w.hub_id = $1 and w.expires_at < now() - interval '10 minutes'
+         and not exists (select 1 from ${t.executions} e where e.owner = w.id)
          and not exists (select 1 from ${t.tasks} q where q.owner = w.id)`,
     ),
   };
