@@ -76,17 +76,20 @@ export class Batcher<Item, Result> {
     const rest: Waiting<Item, Result>[] = [];
     const seen = new Set<string>();
     let weight = 0;
-    for (const waiting of this.#waiting) {
+    for (const [index, waiting] of this.#waiting.entries()) {
       const own = weigh?.(waiting.item) ?? 0;
-      const name = distinctBy?.(waiting.item);
-      const fits = batch.length === 0 || (batch.length < maxItems && weight + own <= maxWeight);
-      // Once one had to wait, later ones of its name wait too: their order stays.
-      if (!fits || (name !== undefined && seen.has(name))) {
-        rest.push(waiting);
-      } else {
-        batch.push(waiting);
-        weight += own;
+      if (batch.length > 0 && (batch.length >= maxItems || weight + own > maxWeight)) {
+        // All that follow wait too: a light one must not overtake a heavy one.
+        this.#waiting = rest.concat(this.#waiting.slice(index));
+        return batch;
       }
+      const name = distinctBy?.(waiting.item);
+      if (name !== undefined && seen.has(name)) {
+        rest.push(waiting);
+        continue;
+      }
+      batch.push(waiting);
+      weight += own;
       if (name !== undefined) seen.add(name);
     }
     this.#waiting = rest;
