@@ -133,7 +133,8 @@ export interface ActivityContext {
 
 /** What a plain `yield` gives back: as loosely typed as parsed JSON. `yield*` keeps the task's type. */
 type Yielded = ReturnType<typeof JSON.parse>;
-type Generated<Output> = Generator<Task<unknown>, Output, Yielded> | AsyncGenerator<Task<unknown>, Output, Yielded>;
+/** JavaScript awaits what an async generator yields, so there the compiler sees the result instead of the task. */
+type Generated<Output> = Generator<Task<unknown>, Output, Yielded> | AsyncGenerator<unknown, Output, Yielded>;
 
 /** The body of an orchestration: an async function, a generator or an async generator. Must be deterministic. */
 export type Orchestrator<Input, Output> = (
