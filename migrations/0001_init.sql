@@ -47,7 +47,8 @@ create table instances (
   fillfactor = 70
 );
 create unique index instances_id on instances (hub_id, instance_id);
-create index instances_created on instances (hub_id, created_at, key);
+-- Not led by hub_id: on a young table it would look as good as instances_id for a look-up by id, and read the whole hub.
+create index instances_created on instances (created_at, key);
 
 -- The execution that a live instance is in: there is a row exactly while the instance is live. It is apart from the
 -- instance because every turn writes it: narrow, few, and with few indexes.

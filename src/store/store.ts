@@ -135,6 +135,8 @@ export type Heartbeat =
       readonly activitiesReady: boolean;
       /** Whether workers whose lease has ended still own something. */
       readonly deadWorkers: boolean;
+      /** Whether no other worker of the hub lives. */
+      readonly alone: boolean;
       /** Owned instances with visible messages. */
       readonly inboxKeys: readonly InstanceKey[];
       /** When the next message of the hub becomes visible. */

@@ -15,7 +15,6 @@ export interface ActivityProcessorOptions {
   readonly workerId: WorkerId;
   readonly hubId: number;
   readonly slots: ActivitySlots;
-  readonly leaseHolds: () => boolean;
   readonly log: Logger;
 }
 
@@ -66,15 +65,15 @@ export class ActivityProcessor {
   }
 
   async #run(task: QueuedActivity): Promise<void> {
-    const { slots, log, leaseHolds } = this.#options;
-    if (!leaseHolds() || !slots.reserve(task.name)) {
-      await this.#giveBack(task);
-      return;
-    }
+    const { slots, log } = this.#options;
     const controller = new AbortController();
     this.#running.set(task.id, controller);
     const outcome = await slots.run(task, controller.signal);
-    if (this.#closed) return;
+    // Not started, or too late: whoever gets the row next runs it.
+    if (outcome === undefined || this.#closed) {
+      if (!this.#closed) this.#running.delete(task.id);
+      return;
+    }
     try {
       await this.#completions.add({ task, outcome });
     } catch (error) {
@@ -83,13 +82,6 @@ export class ActivityProcessor {
     } finally {
       this.#running.delete(task.id);
     }
-  }
-
-  async #giveBack(task: QueuedActivity): Promise<void> {
-    const { store, workerId, log } = this.#options;
-    await store.releaseActivities(workerId, [task.id]).catch((error: unknown) => {
-      log.warn({ err: error, taskId: task.id }, 'a task is given back when the lease ends');
-    });
   }
 
   /** Repeats until the database has answered: a second sending finds the rows gone and is a no-op. */

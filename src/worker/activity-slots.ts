@@ -2,54 +2,92 @@
 import type { ActivityOutcome, ActivityWork } from '../model/work.ts';
 import type { Executor } from './executor.ts';
 
+export interface SlotOptions {
+  /** Activities at the same time. */
+  readonly slots: number;
+  /** How many more may wait here, in order, while no other worker could take them from the queue. */
+  readonly maxBacklog: number;
+  /** Whether the lease may still be relied on: asked before each start (decision 8). */
+  readonly leaseHolds: () => boolean;
+  /** Called after a slot became free. */
+  readonly onFree: () => void;
+}
+
 export class ActivitySlots {
   readonly #executor: Executor;
-  #free: number;
-  #underWay = 0;
+  readonly #options: SlotOptions;
+  /** Slots that are promised, those that run included. */
+  #reserved = 0;
+  #running = 0;
+  readonly #backlog: (() => void)[] = [];
   #closed = false;
-  readonly #onFree: () => void;
+  /** Whether no other worker lives: then the queue would only be a detour. */
+  alone = false;
 
-  /** @param options.onFree called after a slot became free */
-  constructor(executor: Executor, options: { readonly slots: number; readonly onFree: () => void }) {
+  constructor(executor: Executor, options: SlotOptions) {
     this.#executor = executor;
-    this.#free = options.slots;
-    this.#onFree = options.onFree;
+    this.#options = options;
   }
 
   get free(): number {
-    return this.#closed ? 0 : this.#free;
+    return this.#closed ? 0 : Math.max(0, this.#options.slots - this.#reserved);
   }
 
-  /** Activities that run now. */
+  /** Activities that run or wait here. */
   get underWay(): number {
-    return this.#underWay;
+    return this.#running + this.#backlog.length;
   }
 
-  /** Keeps a slot for an activity that this worker knows; give it back with {@link cancel} or use it with {@link run}. */
+  /** Keeps a place for an activity that this worker knows: use it with {@link run} or give it back with {@link cancel}. */
   reserve(name: string): boolean {
-    if (this.free === 0 || !this.#executor.hasActivity(name)) return false;
-    this.#free -= 1;
+    const { slots, maxBacklog } = this.#options;
+    const limit = this.alone ? slots + maxBacklog : slots;
+    if (this.#closed || this.#reserved >= limit || !this.#executor.hasActivity(name)) return false;
+    this.#reserved += 1;
     return true;
   }
 
-  cancel(): void {
-    this.#free += 1;
-    this.#onFree();
+  /** Keeps up to `count` slots for activities that are about to be claimed. @returns how many */
+  reserveMany(count: number): number {
+    const reserved = Math.min(count, this.free);
+    this.#reserved += reserved;
+    return reserved;
   }
 
-  /** Runs in a reserved slot. */
-  async run(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome> {
-    this.#underWay += 1;
+  /** Gives reserved places back. */
+  cancel(count = 1): void {
+    if (count === 0) return;
+    this.#reserved -= count;
+    this.#options.onFree();
+  }
+
+  /** Runs in a reserved place. @returns `undefined` when it was not started: the lease has ended or it was told to stop */
+  async run(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome | undefined> {
     try {
-      return await this.#executor.runActivity(work, signal);
+      if (this.#running >= this.#options.slots) await new Promise<void>((resolve) => this.#backlog.push(resolve));
+      if (signal.aborted || this.#closed || !this.#options.leaseHolds()) {
+        this.#startNext();
+        return undefined;
+      }
+      this.#running += 1;
+      try {
+        return await this.#executor.runActivity(work, signal);
+      } finally {
+        this.#running -= 1;
+        this.#startNext();
+      }
     } finally {
-      this.#underWay -= 1;
       this.cancel();
     }
   }
 
-  /** No more reservations. */
+  #startNext(): void {
+    this.#backlog.shift()?.();
+  }
+
+  /** No more reservations; what waits is not started. */
   close(): void {
     this.#closed = true;
+    for (const wake of this.#backlog.splice(0)) wake();
   }
 }

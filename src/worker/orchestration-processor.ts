@@ -34,8 +34,6 @@ export interface ProcessorOptions {
   readonly clock: DatabaseClock;
   readonly limits: ExecutionLimits;
   readonly log: Logger;
-  /** Whether the lease may still be relied on; asked before each activity start (decision 8). */
-  readonly leaseHolds: () => boolean;
   /** Instances may be claimable, or there is room for more. */
   readonly onRoom: () => void;
   /** A timer was stored that fires then, milliseconds since 1970. */
@@ -181,7 +179,7 @@ export class OrchestrationProcessor {
       opened,
       ...(decision ? { decision } : {}),
       ...(lostTasks ? { lostTasks } : {}),
-      takeLocally: (task) => !this.#stopping && this.#options.leaseHolds() && this.#options.slots.reserve(task.name),
+      takeLocally: (task) => !this.#stopping && this.#options.slots.reserve(task.name),
       hasMore: live.events.length > 0 || live.running.size > 0,
       limits: this.#options.limits,
     });
@@ -318,8 +316,10 @@ export class OrchestrationProcessor {
       ...(task.version === undefined ? {} : { version: task.version }),
     };
     void this.#options.slots.run(work, controller.signal).then((outcome) => {
-      live.running.delete(task.eventId);
       if (!live.owned) return;
+      // Not started: it stays with the instance, and comes back with it when somebody takes over or it is handed over.
+      if (outcome === undefined) return;
+      live.running.delete(task.eventId);
       live.events.push(toResult(task.eventId, outcome));
       this.#pump(live);
     });

@@ -44,6 +44,8 @@ const maxMaintenanceMs = 10_000;
 /** Instances claimed even when all activity slots are taken: their turns run, their activities are queued. */
 const minClaim = 16;
 const maxClaim = 1_000;
+/** Activities that wait in memory instead of the queue while this worker is the only one. */
+const maxBacklog = 10_000;
 
 export class Worker {
   readonly #options: WorkerOptions;
@@ -70,6 +72,8 @@ export class Worker {
     this.#orchestratorNames = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
     this.#slots = new ActivitySlots(options.executor, {
       slots: options.maxActivities,
+      maxBacklog,
+      leaseHolds: () => this.#leaseHolds(),
       onFree: () => this.#taskLoop.resume(),
     });
     this.#claimLoop = new WorkLoop({
@@ -104,8 +108,8 @@ export class Worker {
     this.#unsubscribe?.();
     clearTimeout(this.#dueTimer);
     await Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]);
-    if (this.#session) await this.#finish(this.#session);
     this.#slots.close();
+    if (this.#session) await this.#finish(this.#session);
   }
 
   async #finish({ orchestrations, activities, live, workerId }: Session): Promise<void> {
@@ -148,8 +152,7 @@ export class Worker {
     this.#clock.observe(now);
     const live = new LiveInstances(this.#options.live ?? defaultLiveLimits);
     const lease: Lease = { endsAt: sentAt + leaseMs };
-    const leaseHolds = (): boolean => performance.now() < lease.endsAt && this.#session?.lease === lease;
-    const shared = { store, workerId, hubId: this.#hubId, slots: this.#slots, leaseHolds, log };
+    const shared = { store, workerId, hubId: this.#hubId, slots: this.#slots, log };
     const orchestrations = new OrchestrationProcessor({
       ...shared,
       executor,
@@ -163,11 +166,16 @@ export class Worker {
     log.info({ workerId }, 'worker registered');
   }
 
+  #leaseHolds(): boolean {
+    return this.#session !== undefined && performance.now() < this.#session.lease.endsAt;
+  }
+
   offer(hubId: number, name: string): WorkerId | undefined {
     const session = this.#session;
     if (session === undefined || this.#stopping || hubId !== this.#hubId) return undefined;
-    if (performance.now() >= session.lease.endsAt || !this.#orchestratorNames.has(name.toLowerCase())) return undefined;
-    return session.orchestrations.turns < this.#options.maxTurns ? session.workerId : undefined;
+    if (!this.#leaseHolds() || !this.#orchestratorNames.has(name.toLowerCase())) return undefined;
+    // Every turn may want a slot: what has none here is better shared with all workers.
+    return this.#slots.free - session.orchestrations.turns > 0 ? session.workerId : undefined;
   }
 
   accept(owner: WorkerId, claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
@@ -196,8 +204,8 @@ export class Worker {
   async #claimInstances(): Promise<'more' | 'enough' | 'full'> {
     const session = this.#session;
     if (this.#stopping || session === undefined) return 'enough';
-    const room = this.#options.maxTurns - session.orchestrations.turns;
-    const limit = Math.min(room, maxClaim, Math.max(minClaim, this.#slots.free));
+    const { turns } = session.orchestrations;
+    const limit = Math.min(this.#options.maxTurns - turns, maxClaim, Math.max(minClaim, this.#slots.free - turns));
     if (limit <= 0) return 'full';
     const claims = await this.#options.store.claimOrchestrations({
       workerId: session.workerId,
@@ -213,19 +221,26 @@ export class Worker {
 
   async #claimActivities(): Promise<'more' | 'enough' | 'full'> {
     const session = this.#session;
-    const limit = Math.min(this.#slots.free, maxClaim);
     if (this.#stopping || session === undefined) return 'enough';
-    if (limit <= 0) return 'full';
-    const tasks = await this.#options.store.claimActivities({
-      workerId: session.workerId,
-      hubId: this.#hubId,
-      names: this.#lowerNames.activities,
-      limit,
-      includeDeadOwners: this.#deadWorkers,
-    });
-    if (this.#session !== session) return 'enough';
-    session.activities.take(tasks);
-    return tasks.length >= limit ? 'more' : 'enough';
+    // Reserved before the claim: turns take slots too, and what is claimed must run.
+    const limit = this.#slots.reserveMany(Math.min(maxClaim, Math.ceil(this.#slots.free / 2)));
+    if (limit === 0) return 'full';
+    let taken = 0;
+    try {
+      const tasks = await this.#options.store.claimActivities({
+        workerId: session.workerId,
+        hubId: this.#hubId,
+        names: this.#lowerNames.activities,
+        limit,
+        includeDeadOwners: this.#deadWorkers,
+      });
+      if (this.#session !== session) return 'enough';
+      taken = tasks.length;
+      session.activities.take(tasks);
+      return taken >= limit ? 'more' : 'enough';
+    } finally {
+      this.#slots.cancel(Math.max(0, limit - taken));
+    }
   }
 
   get #lowerNames(): { readonly orchestrators: readonly string[]; readonly activities: readonly string[] } {
@@ -272,6 +287,7 @@ export class Worker {
     session.lease.endsAt = sentAt + leaseMs;
     this.#clock.observe(beat.now);
     session.activities.lost(beat.lostTasks);
+    this.#slots.alone = beat.alone;
     if (this.#stopping) return;
     this.#deadWorkers = beat.deadWorkers;
     if (beat.instancesReady || beat.deadWorkers) this.#claimLoop.wake();

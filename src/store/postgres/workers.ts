@@ -35,6 +35,9 @@ function statements(t: Tables) {
              or exists (select 1 from ${t.tasks} q where q.owner = w.id)
            )
          ) as dead_workers,
+         not exists (
+           select 1 from ${t.workers} w where w.hub_id = $2 and w.id <> $1 and w.expires_at > now()
+         ) as alone,
          array(
            select e.instance_key from ${t.executions} e
            where e.owner = $1
@@ -75,6 +78,7 @@ interface HeartbeatRow {
   readonly instances_ready: boolean;
   readonly activities_ready: boolean;
   readonly dead_workers: boolean;
+  readonly alone: boolean;
   readonly inbox_keys: readonly InstanceKey[];
   readonly next_due_at: number | null;
   readonly lost_tasks: readonly string[];
@@ -125,6 +129,7 @@ export class Workers {
       instancesReady: row.instances_ready,
       activitiesReady: row.activities_ready,
       deadWorkers: row.dead_workers,
+      alone: row.alone,
       inboxKeys: row.inbox_keys,
       lostTasks: row.lost_tasks,
       ...(row.next_due_at === null ? {} : { nextDueAt: row.next_due_at }),
