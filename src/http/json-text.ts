@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import secureJson from 'secure-json-parse';
-import { invalidJson, Problem } from './problem.ts';
+import { invalidJson, type Problem } from './problem.ts';
 
 /** Enough for every honest document; parsers of other languages give up not far beyond. */
 const maxDepth = 1_000;
@@ -57,7 +57,8 @@ function hasForbiddenKey(value: object): boolean {
 function hasInfinity(root: object): boolean {
   const rest: object[] = [root];
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    for (const value of Object.values(next)) {
+    const values: readonly unknown[] = Object.values(next);
+    for (const value of values) {
       if (value === Infinity || value === -Infinity) return true;
       if (typeof value === 'object' && value !== null) rest.push(value);
     }

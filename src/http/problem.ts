@@ -1,5 +1,5 @@
 /** An answer that is an error, as a value to throw: which status, and which of the API's error shapes (4.1). */
-import { DurableError, type DurableErrorCode } from '../model/errors.ts';
+import type { DurableError, DurableErrorCode } from '../model/errors.ts';
 
 /** The body of an error: none, a JSON string, or the error object. */
 export type ProblemBody =

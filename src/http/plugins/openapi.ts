@@ -24,10 +24,10 @@ const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig });
 /** Puts right, in place, what the generators cannot be told. */
 function corrected<T extends object>(document: T): T {
   // They make a second form of every named schema for requests; ours name answers only.
-  const schemas = member(member(document, 'components'), 'schemas');
-  for (const name of Object.keys(schemas)) {
-    if (name.endsWith('Input') && name.slice(0, -'Input'.length) in schemas) delete schemas[name];
-  }
+  const components = member(document, 'components');
+  const schemas = member(components, 'schemas');
+  const isTwin = (name: string) => name.endsWith('Input') && name.slice(0, -'Input'.length) in schemas;
+  components['schemas'] = Object.fromEntries(Object.entries(schemas).filter(([name]) => !isTwin(name)));
   // And they take every body for required; a start needs none.
   for (const path of Object.values(member(document, 'paths')).filter(isRecord)) {
     const { operationId, requestBody } = member(path, 'post');

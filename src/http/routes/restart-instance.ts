@@ -1,9 +1,10 @@
+import type { OrchestrationClient } from '../../client/client.ts';
 import { DurableError } from '../../model/errors.ts';
 import { commonErrors, errorBody } from '../../wire/errors.ts';
 import { answer, payload } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams, restartQuery } from '../../wire/instances.ts';
 import { checkStatus, startHeaders } from '../../wire/orchestrators.ts';
-import type { Route } from '../front.ts';
+import type { ManagementRequest, Route } from '../front.ts';
 import { Problem } from '../problem.ts';
 import type { Query } from '../query.ts';
 import { sendEnded, sendStarted, waitRequested } from '../waiting.ts';
@@ -28,23 +29,26 @@ export const restartInstance: Route = (app, front) => {
     '/instances/:instanceId/restart',
     { schema },
     async (request, reply) => {
-      const { query, params } = request;
       const exchange = { front, request, reply };
       const client = front.client(request);
-      try {
-        const wait = waitRequested(query);
-        const restartWithNewInstanceId = query.strictFlag('restartWithNewInstanceId', true);
-        if (params.instanceId.includes('\0')) throw notFound(params.instanceId);
-        const instanceId = await client.restart(params.instanceId, { restartWithNewInstanceId });
-        return wait === undefined
-          ? sendStarted(exchange, instanceId)
-          : await sendEnded(exchange, client, { instanceId, timeoutMs: wait.timeoutMs });
-      } catch (error) {
-        throw restartProblem(error, params.instanceId);
-      }
+      const { instanceId, wait } = await restart(client, request);
+      return wait === undefined
+        ? sendStarted(exchange, instanceId)
+        : sendEnded(exchange, client, { instanceId, timeoutMs: wait.timeoutMs });
     },
   );
 };
+
+async function restart(client: OrchestrationClient, { params, query }: ManagementRequest<InstanceParams>) {
+  try {
+    const wait = waitRequested(query);
+    const restartWithNewInstanceId = query.strictFlag('restartWithNewInstanceId', true);
+    if (params.instanceId.includes('\0')) throw notFound(params.instanceId);
+    return { wait, instanceId: await client.restart(params.instanceId, { restartWithNewInstanceId }) };
+  } catch (error) {
+    throw restartProblem(error, params.instanceId);
+  }
+}
 
 function restartProblem(error: unknown, instanceId: string): unknown {
   if (!(error instanceof DurableError)) return error;

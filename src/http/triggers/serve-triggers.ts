@@ -57,11 +57,14 @@ async function runTrigger(
   const standard = triggerRequest({ ...exchange, url: parts.baseUrl(request) + path + tail, params: match.params });
   const links = { scope, request: standard, hasPublicUrl: parts.hasPublicUrl };
   const client = new TriggerClient(parts.front.defaultClient, links);
+  // What goes wrong while a streamed body is sent is no failure of the handler; so that is awaited by Fastify, not here.
+  let answer: FastifyReply;
   try {
-    return sendTriggerResult(await match.trigger.handler(standard, client), reply);
+    answer = sendTriggerResult(await match.trigger.handler(standard, client), reply);
   } catch (error) {
     throw triggerProblem(error, match.trigger.name, request);
   }
+  return answer;
 }
 
 function triggerProblem(error: unknown, trigger: string, request: FastifyRequest): unknown {

@@ -1,0 +1,52 @@
+/** The orchestrators of the conformance checklist (http-api.md 6). */
+import { EventEmitter, once } from 'node:events';
+import { activity, orchestration } from '../../src/model/functions.ts';
+
+const gates = new EventEmitter();
+gates.setMaxListeners(0);
+
+/** Lets the activity `Gate` go on that was called with this name. */
+export function openGate(name: string): void {
+  gates.emit(name);
+}
+
+export const functions = [
+  orchestration('Echo', (_ctx, input) => input),
+  orchestration('WaitGo', (ctx) => ctx.waitForExternalEvent('Go')),
+  orchestration('Boom', () => {
+    throw new RangeError('no luck');
+  }),
+  orchestration('Nap', async (ctx, seconds: number) => {
+    await ctx.createTimer(seconds * 1_000);
+    return 'rested';
+  }),
+  orchestration('Custom', async (ctx, status) => {
+    ctx.setCustomStatus(status);
+    return ctx.waitForExternalEvent('Go');
+  }),
+  orchestration('Acts', (ctx, input) => ctx.callActivity('Upper', input)),
+  orchestration('ActsFailing', (ctx, input) => ctx.callActivity('Failing', input)),
+  orchestration('ActsGated', (ctx, input) => ctx.callActivity('Gate', input)),
+  orchestration('Version', (ctx) => ctx.version ?? null),
+  orchestration('Twice', async (ctx) => [await ctx.waitForExternalEvent('Go'), await ctx.waitForExternalEvent('Go')]),
+  orchestration('LateGo', async (ctx) => {
+    await ctx.createTimer(300);
+    return ctx.waitForExternalEvent('Go');
+  }),
+  orchestration('NamedEvent', (ctx, name: string) => ctx.waitForExternalEvent(name)),
+  orchestration('Reversed', async (ctx, name: string) => {
+    const slow = ctx.callActivity('Gate', name);
+    const quick = ctx.callActivity('Upper', name);
+    await quick;
+    ctx.setCustomStatus('quick is done');
+    return slow;
+  }),
+  activity('Upper', (input) => String(input).toUpperCase()),
+  activity('Failing', () => {
+    throw new TypeError('activity failed');
+  }),
+  activity('Gate', async (input) => {
+    await once(gates, String(input));
+    return 'through';
+  }),
+];
