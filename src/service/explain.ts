@@ -33,6 +33,11 @@ export function listenError(error: unknown, where: { readonly host: string; read
   }
 }
 
+/** The startup error for modules that cannot be loaded: the loader's messages are lines for their authors. */
+export function moduleError(error: unknown): StartupError {
+  return new StartupError(messageOf(error), { cause: error });
+}
+
 /** The startup error for endpoints that cannot be served: two on one route, a route that is no path. */
 export function triggerError(error: unknown): unknown {
   return error instanceof TypeError ? new StartupError(error.message, { cause: error }) : error;

@@ -9,7 +9,7 @@ import { createLogger } from '../logger.ts';
 import { createTaskHub, type TaskHub } from '../task-hub.ts';
 import { loadFunctions, type LoadedFunctions } from '../worker/in-process/load-functions.ts';
 import { announce } from './announcement.ts';
-import { databaseError, listenError, triggerError } from './explain.ts';
+import { databaseError, listenError, moduleError, triggerError } from './explain.ts';
 import { chooseModules } from './modules.ts';
 import { listenForShutdown, RunningParts } from './shutdown.ts';
 
@@ -53,7 +53,10 @@ interface StartParts {
 }
 
 async function start({ config, modules, logger, parts, signal }: StartParts): Promise<void> {
-  const loaded = await loadFunctions(modules);
+  const loaded = await loadFunctions(modules).catch((error: unknown) => {
+    logger.debug({ err: error }, 'modules could not be loaded');
+    throw moduleError(error);
+  });
   signal.throwIfAborted();
   const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();
