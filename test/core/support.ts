@@ -1,4 +1,5 @@
 /** Builders of histories, and a small engine that plays a run against them. */
+import { expect } from 'vitest';
 import type { Action, Decision } from '../../src/model/actions.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Orchestrator } from '../../src/model/functions.ts';
@@ -162,4 +163,31 @@ export function failureOf(decision: Decision): Failure {
   const end = endOf(decision);
   if (end?.status !== 'Failed') throw new Error(`not failed: ${JSON.stringify(decision)}`);
   return end.failure;
+}
+
+/**
+ * Plays a body over some events, one turn each, and expects of every turn that a replay from nothing decides the same.
+ * @returns the last decision
+ */
+export async function play(body: Body, ...events: readonly HistoryEvent[]): Promise<Decision> {
+  const run = new LiveRun(body);
+  let decision = await run.start();
+  for (const event of events) decision = await run.turn(event);
+  await expectSameReplay(run, body);
+  return decision;
+}
+
+/** Every turn of a run is decided alike by a replay of what was before it. */
+export async function expectSameReplay(run: LiveRun, body: Body): Promise<void> {
+  for (const [index, decision] of run.decisions.entries()) {
+    expect(withoutStacks(await run.replayedDecision(body, index))).toEqual(withoutStacks(decision));
+  }
+}
+
+/** Frames of a stack may be those of the test or of the engine. */
+function withoutStacks(decision: Decision): unknown {
+  const value: unknown = JSON.parse(
+    JSON.stringify(decision, (key, inner: unknown) => (key === 'stackTrace' ? undefined : inner)),
+  );
+  return value;
 }

@@ -7,6 +7,7 @@ import { driveAsyncGenerator } from './drive-async-generator.ts';
 import { driveGenerator } from './drive-generator.ts';
 import { DurableTask } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
+import { withoutFrames } from './without-frames.ts';
 
 /** How a body ended. */
 export type BodyEnd =
@@ -39,7 +40,8 @@ export function finishBody(port: BodyPort, value: unknown): void {
   else if (isPromiseLike(value)) {
     port.scope.promiseSettled();
     Promise.resolve(value).then(
-      (result: unknown) => port.end({ kind: 'returned', value: result }),
+      // Never a promise again; a task when it is the winner of `any`.
+      (result: unknown) => finishBody(port, result),
       (error: unknown) => port.end({ kind: 'threw', error }),
     );
   } else port.end({ kind: 'returned', value });
@@ -56,7 +58,7 @@ export function notATask(value: unknown): BodyEnd {
   const error = new TypeError(
     `The orchestrator yielded ${describe(value)}, a non-task: only tasks of its context can be yielded.${hint}`,
   );
-  return { kind: 'threw', error };
+  return { kind: 'threw', error: withoutFrames(error) };
 }
 
 function finishWithTask(port: BodyPort, task: DurableTask<unknown>): void {

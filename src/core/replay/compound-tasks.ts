@@ -1,6 +1,7 @@
 /** `ctx.all` and `ctx.any`: tasks made of tasks. They listen to their parts, so the order of the history decides. */
 import { DurableTask, deliver } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
+import { withoutFrames } from './without-frames.ts';
 
 type Tasks = readonly DurableTask<unknown>[];
 
@@ -32,7 +33,7 @@ export class AllTask extends DurableTask<unknown[]> {
     }
     const messages = errors.map((error) => (error instanceof Error ? error.message : String(error))).join('; ');
     const message = `${errors.length} of ${this.#tasks.length} tasks failed: ${messages}`;
-    this.fail(new AggregateError(errors, message, { cause: errors[0] }));
+    this.fail(withoutFrames(new AggregateError(errors, message, { cause: errors[0] })));
   }
 }
 

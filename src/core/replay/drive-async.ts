@@ -12,17 +12,22 @@
  */
 import { nextTick } from 'node:process';
 import type { Decision } from '../../model/actions.ts';
+import type { TurnScope } from './turn-scope.ts';
 
-/** A turn in steps; after each, microtasks must run out. */
-export type TurnSteps = Iterator<void, Decision, void>;
+/**
+ * What must happen before a turn's next step: microtasks must run out, or, after thousands of events, other work of
+ * this thread (heartbeats, requests) must get its turn.
+ */
+export type Step = 'drain' | 'breathe';
 
-/** The decision of a turn. Steps that never need microtasks are taken in one go. */
-export async function drive(steps: TurnSteps): Promise<Decision> {
+/** The decision of a turn. Steps that need neither are taken in one go: no promise, no microtask. */
+export async function drive(steps: Iterator<Step, Decision, void>, scope: TurnScope): Promise<Decision> {
   let step = steps.next();
   if (step.done === true) return step.value;
   await undefined;
   do {
-    await new Promise<void>(whenDrained);
+    if (step.value === 'drain') await new Promise<void>(whenDrained);
+    else await breathe(scope);
     step = steps.next();
   } while (step.done !== true);
   return step.value;
@@ -31,4 +36,11 @@ export async function drive(steps: TurnSteps): Promise<Decision> {
 /** Made once, not for each event. */
 function whenDrained(drained: () => void): void {
   nextTick(drained);
+}
+
+/** The turn is closed meanwhile: user code that anything wakes now was not woken by an event. */
+async function breathe(scope: TurnScope): Promise<void> {
+  scope.leave();
+  await new Promise<void>((resume) => setImmediate(resume));
+  scope.enter();
 }

@@ -25,6 +25,7 @@ import type { Scheduler } from './scheduler.ts';
 import { TaskFailedError } from './task-failed-error.ts';
 import { DurableTask, DurableTimer } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
+import { withoutFrames } from './without-frames.ts';
 
 export type LogLevel = keyof ReplaySafeLog;
 
@@ -282,5 +283,5 @@ function timeoutError(name: string, fireAt: number): Error {
   const until = new Date(fireAt).toISOString();
   const error = new Error(`Timed out waiting for the event '${name}': it was not raised until ${until}.`);
   error.name = 'TimeoutError';
-  return error;
+  return withoutFrames(error);
 }

@@ -8,7 +8,7 @@
  */
 import type { Action, CompleteOrchestration, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
-import { toFailure, type Failure } from '../../model/failure.ts';
+import { toFailure } from '../../model/failure.ts';
 import type { Orchestrator } from '../../model/functions.ts';
 import type {
   EventRaised,
@@ -17,15 +17,19 @@ import type {
   HistoryEvent,
   TaskCompleted,
   TaskFailed,
+  TaskScheduled,
+  TimerCreated,
   TimerFired,
 } from '../../model/history.ts';
 import { startBody, type BodyEnd } from './body.ts';
-import { drive } from './drive-async.ts';
+import { describeEnd, differenceFailure, idAfter, type Difference } from './difference.ts';
+import { drive, type Step } from './drive-async.ts';
 import { ExternalEvents } from './external-events.ts';
 import { ReplayContext, type LogWriter } from './orchestration-context.ts';
 import { fromPayload, toPayload } from './payload.ts';
-import { Scheduler, type Difference } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 import { nonDurableAwait, TurnScope } from './turn-scope.ts';
+import { withoutFrames } from './without-frames.ts';
 
 /** What a run is of. */
 export interface ReplayOptions {
@@ -56,6 +60,8 @@ type RunState =
   | { readonly kind: 'ended'; readonly context: ReplayContext | undefined }
   | { readonly kind: 'disposed' };
 
+/** About 10 ms of replay. */
+const eventsPerBreath = 4_096;
 const defaultMaxCustomStatusBytes = 16 * 1_024;
 
 export class Replay {
@@ -67,6 +73,7 @@ export class Replay {
   /** Events that came while suspended; `undefined` when it is not. */
   #held: BodyEvent[] | undefined;
   #busy = false;
+  #played = 0;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -78,7 +85,7 @@ export class Replay {
    * @throws Error for a bug of the caller: a run that is busy or disposed, events that cannot be new
    */
   advance(turn: ReplayTurn): Promise<Decision> {
-    return drive(this.#steps(turn));
+    return drive(this.#steps(turn), this.#scope);
   }
 
   /** Lets go of user code: what waits never goes on, not even to a `finally`. */
@@ -88,7 +95,7 @@ export class Replay {
     this.#scope.leave();
   }
 
-  *#steps(turn: ReplayTurn): Generator<void, Decision, void> {
+  *#steps(turn: ReplayTurn): Generator<Step, Decision, void> {
     if (this.#busy) throw new Error('advance was called while a turn of the same run is under way.');
     if (this.#state.kind === 'disposed') throw new Error('advance was called after dispose.');
     this.#busy = true;
@@ -101,35 +108,49 @@ export class Replay {
     }
   }
 
-  *#play({ history, newEvents }: ReplayTurn): Generator<void, Decision, void> {
-    if (this.#scope.violation !== undefined) return this.#fail(toFailure(this.#scope.violation));
+  *#play({ history, newEvents }: ReplayTurn): Generator<Step, Decision, void> {
+    if (this.#scope.violation !== undefined) return this.#decide();
     this.#scope.isReplaying = true;
     let index = 0;
     for (const event of history) {
+      if (this.#isDisposed()) return this.#decide();
       const difference = this.#compare(event);
       if (difference !== undefined) return this.#failDifferent(difference, index, history);
       const resumed = this.#take(event);
-      if (this.#scope.takePromiseSettled()) yield;
+      if (this.#scope.takePromiseSettled()) yield 'drain';
       if (resumed !== undefined) yield* this.#playHeld(resumed);
       index += 1;
+      if (this.#mustBreathe()) yield 'breathe';
     }
     const difference = this.#endRecordedTurn();
     if (difference !== undefined) return this.#failDifferent(difference, index, history);
     this.#scope.isReplaying = false;
     for (const event of newEvents) {
       const resumed = this.#take(event);
-      if (this.#scope.takePromiseSettled()) yield;
+      if (this.#scope.takePromiseSettled()) yield 'drain';
       if (resumed !== undefined) yield* this.#playHeld(resumed);
+      if (this.#mustBreathe()) yield 'breathe';
     }
     return this.#decide();
   }
 
   /** What was held back while suspended, in order. */
-  *#playHeld(events: readonly BodyEvent[]): Generator<void, void, void> {
+  *#playHeld(events: readonly BodyEvent[]): Generator<Step, void, void> {
     for (const event of events) {
       this.#deliver(event);
-      if (this.#scope.takePromiseSettled()) yield;
+      if (this.#scope.takePromiseSettled()) yield 'drain';
+      if (this.#mustBreathe()) yield 'breathe';
     }
+  }
+
+  #mustBreathe(): boolean {
+    this.#played += 1;
+    return this.#played % eventsPerBreath === 0;
+  }
+
+  /** In a method: the compiler would remember what the state was before user code ran. */
+  #isDisposed(): boolean {
+    return this.#state.kind === 'disposed';
   }
 
   /** Compares what history records with what the code did. Inputs, times and versions are not compared. */
@@ -139,7 +160,7 @@ export class Replay {
         return this.#endRecordedTurn();
       case 'TaskScheduled':
       case 'TimerCreated':
-        return this.#state.kind === 'ended' ? undefined : this.#scheduler.record(event);
+        return this.#compareRecord(event);
       case 'ExecutionCompleted':
         return this.#compareEnd(event);
       case 'ExecutionStarted':
@@ -156,6 +177,13 @@ export class Replay {
     }
   }
 
+  #compareRecord(event: TaskScheduled | TimerCreated): Difference | undefined {
+    const state = this.#state;
+    if (state.kind === 'ended') return undefined;
+    const idle = state.kind === 'completed' ? describeEnd(state.completion) : 'the code now asks for nothing more';
+    return this.#scheduler.record(event, idle);
+  }
+
   #endRecordedTurn(): Difference | undefined {
     if (this.#state.kind === 'ended') return undefined;
     const difference = this.#scheduler.endRecordedTurn();
@@ -167,9 +195,10 @@ export class Replay {
   #compareEnd(event: ExecutionCompleted): Difference | undefined {
     const state = this.#state;
     if (event.status === 'Completed' && state.kind !== 'ended') {
-      if (state.kind !== 'completed') return { expected: completedHere, found: 'the code still waits' };
+      if (state.kind !== 'completed')
+        return { expected: 'a previous execution completed here', found: 'the code still waits' };
       if (state.completion.status !== 'Completed') {
-        return { expected: completedHere, found: describeEnd(state.completion) };
+        return { expected: 'a previous execution completed here', found: describeEnd(state.completion) };
       }
     }
     this.#endWithout();
@@ -265,11 +294,9 @@ export class Replay {
   }
 
   #decide(): Decision {
-    if (this.#state.kind === 'running' && this.#isStuck()) {
-      const error = nonDurableAwait(
-        'The orchestrator waits, but no task of its context is open: it could never go on.',
-      );
-      this.#end({ kind: 'threw', error });
+    if (this.#state.kind === 'running') {
+      const error = this.#scope.violation ?? this.#stuck();
+      if (error !== undefined) this.#end({ kind: 'threw', error });
     }
     const actions = this.#scheduler.takeActions();
     const state = this.#state;
@@ -288,23 +315,18 @@ export class Replay {
     }
   }
 
-  #isStuck(): boolean {
-    return this.#held === undefined && this.#scheduler.openCount === 0 && this.#events.waiting === 0;
+  #stuck(): Error | undefined {
+    if (this.#held !== undefined || this.#scheduler.openCount > 0 || this.#events.waiting > 0) return undefined;
+    return withoutFrames(
+      nonDurableAwait('The orchestrator waits, but no task of its context is open: it could never go on.'),
+    );
   }
 
   /** P9: ended at the first event that differs, and nothing that this code asked for is done. */
-  #failDifferent({ expected, found }: Difference, index: number, history: readonly HistoryEvent[]): Decision {
-    const position = index < history.length ? `at event ${index} of the history` : 'at the end of the history';
-    const message =
-      `Code and history differ ${position}: ${expected}, but ${found}. The orchestrator's code was changed while ` +
-      'instances were running, or it is not deterministic. Deploy the change under a new name or version, or restore ' +
-      'the code and rewind this instance.';
-    return this.#fail({ errorType: 'NonDeterminismError', message }, idAfter(history));
-  }
-
-  #fail(failure: Failure, minId = 0): Decision {
-    const id = Math.max(this.#scheduler.nextId, minId);
+  #failDifferent(difference: Difference, index: number, history: readonly HistoryEvent[]): Decision {
+    const id = Math.max(this.#scheduler.nextId, idAfter(history));
     this.#endWithout();
+    const failure = differenceFailure(difference, index < history.length ? index : undefined);
     return this.#decision([{ type: 'CompleteOrchestration', id, status: 'Failed', failure }]);
   }
 
@@ -325,8 +347,6 @@ export class Replay {
   }
 }
 
-const completedHere = 'a previous execution completed here';
-
 function toCompletion(
   end: BodyEnd,
   { id, name }: { readonly id: number; readonly name: string },
@@ -339,17 +359,4 @@ function toCompletion(
   } catch (error) {
     return { type, id, status: 'Failed', failure: toFailure(error) };
   }
-}
-
-function describeEnd(completion: CompleteOrchestration): string {
-  if (completion.status === 'Completed') return 'the code has completed';
-  const { errorType, message } = completion.failure;
-  return `the code fails with ${errorType}: ${message}`;
-}
-
-/** An id that nothing in the history has. */
-function idAfter(history: readonly HistoryEvent[]): number {
-  let id = 0;
-  for (const event of history) if ('eventId' in event) id = Math.max(id, event.eventId + 1);
-  return id;
 }

@@ -5,6 +5,7 @@
 import type { Action, CreateTimer, ScheduleTask } from '../../model/actions.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { TaskScheduled, TimerCreated } from '../../model/history.ts';
+import { describeAction, describeEvent, type Difference } from './difference.ts';
 import type { TurnScope } from './turn-scope.ts';
 
 /** Latest instant that a Date can hold. */
@@ -14,14 +15,6 @@ const endOfTime = 8_640_000_000_000_000;
 export interface AttemptListener {
   completed(result: string | undefined): void;
   failed(failure: Failure): void;
-}
-
-/** Where history and code say different things. */
-export interface Difference {
-  /** What history says. */
-  readonly expected: string;
-  /** What the code did instead. */
-  readonly found: string;
 }
 
 type CreatingAction = ScheduleTask | CreateTimer;
@@ -102,27 +95,24 @@ export class Scheduler {
     return actions;
   }
 
-  /** Compares what history recorded next with what the code asked for next (engine.md 4.5). */
-  record(event: TaskScheduled | TimerCreated): Difference | undefined {
+  /**
+   * Compares what history recorded next with what the code asked for next (engine.md 4.5).
+   * @param idle says what the code does when it asks for nothing
+   */
+  record(event: TaskScheduled | TimerCreated, idle: string): Difference | undefined {
     const action = this.#nextUnrecorded();
     if (action !== undefined && isSame(event, action)) {
       this.#recorded += 1;
       return undefined;
     }
-    return {
-      expected: `a previous execution ${describeEvent(event)}`,
-      found: action === undefined ? 'the code asks for nothing here' : `the code now ${describeAction(action)}`,
-    };
+    return { expected: describeEvent(event), found: action === undefined ? idle : describeAction(action) };
   }
 
   /** A turn in history is over: everything that the code asked for in it must have been recorded. */
   endRecordedTurn(): Difference | undefined {
     const action = this.#nextUnrecorded();
     if (action !== undefined) {
-      return {
-        expected: 'a previous execution did nothing more in this turn',
-        found: `the code now ${describeAction(action)}`,
-      };
+      return { expected: 'a previous execution did nothing more in this turn', found: describeAction(action) };
     }
     this.#pending = [];
     this.#recorded = 0;
@@ -152,16 +142,4 @@ function isSame(event: TaskScheduled | TimerCreated, action: CreatingAction): bo
   if (event.eventId !== action.id) return false;
   if (event.type === 'TimerCreated') return action.type === 'CreateTimer';
   return action.type === 'ScheduleTask' && action.name.toLowerCase() === event.name.toLowerCase();
-}
-
-function describeEvent(event: TaskScheduled | TimerCreated): string {
-  return event.type === 'TimerCreated'
-    ? `created timer #${event.eventId}`
-    : `scheduled activity '${event.name}' (#${event.eventId})`;
-}
-
-function describeAction(action: CreatingAction): string {
-  return action.type === 'CreateTimer'
-    ? `creates timer #${action.id}`
-    : `schedules activity '${action.name}' (#${action.id})`;
 }

@@ -1,4 +1,5 @@
 import type { Failure } from '../../model/failure.ts';
+import { withoutFrames } from './without-frames.ts';
 
 /** Which call failed. */
 export interface FailedCall {
@@ -25,6 +26,7 @@ export class TaskFailedError extends Error {
     this.taskName = call.name;
     this.taskId = call.id;
     this.failureDetails = failure;
+    withoutFrames(this);
   }
 
   /** Also true for one made by another copy of this package: compiled user code may import its own. */

@@ -35,7 +35,7 @@ export class TurnScope {
       throw this.violate(`${what} was used outside a turn, after awaiting something that is not a task.`);
   }
 
-  /** Remembers the first violation. */
+  /** Remembers the first violation; the next decision fails the instance with it. */
   violate(what: string): Error {
     return (this.violation ??= nonDurableAwait(what));
   }
