@@ -9,8 +9,8 @@ export class DatabaseClock {
     this.#seenAt = performance.now();
   }
 
-  /** Milliseconds since 1970. Behind the database by about one round trip, never ahead of it. */
+  /** Whole milliseconds since 1970. Behind the database by about one round trip, never ahead of it. */
   now(): number {
-    return this.#seen + (performance.now() - this.#seenAt);
+    return Math.floor(this.#seen + (performance.now() - this.#seenAt));
   }
 }

@@ -133,7 +133,10 @@ function conditions(
 ): Expression<SqlBool>[] {
   const all: Expression<SqlBool>[] = [eb('instances.hub_id', '=', hubId)];
   if (filter.createdFrom) all.push(eb('created_at', '>=', filter.createdFrom));
-  if (filter.createdTo) all.push(eb('created_at', '<=', filter.createdTo));
+  // Rows know microseconds, callers milliseconds: an instance counts as created in the whole of its millisecond.
+  if (filter.createdTo) {
+    all.push(eb('created_at', '<', sql<Date>`${filter.createdTo}::timestamptz + interval '1 millisecond'`));
+  }
   if (filter.instanceIdPrefix) {
     // The range serves the index, starts_with is exact; neither knows wildcards.
     all.push(eb('instance_id', '>=', filter.instanceIdPrefix));
