@@ -24,13 +24,13 @@ export function readJsonText(body: Buffer): string | undefined {
 }
 
 function check(text: string): void {
+  // Before parsing, which takes long for such text. Each level takes two characters.
+  if (text.length > 2 * maxDepth && isTooDeep(text)) {
+    throw invalidJson(`The JSON is nested deeper than ${maxDepth} levels.`, 'JsonTooDeep');
+  }
   const value = parse(text);
   if (typeof value === 'number' && !Number.isFinite(value)) throw tooLarge();
   if (typeof value !== 'object' || value === null) return;
-  // Each level takes two characters.
-  if (text.length > 2 * maxDepth && depthOf(text) > maxDepth) {
-    throw invalidJson(`The JSON is nested deeper than ${maxDepth} levels.`, 'JsonTooDeep');
-  }
   if (/__proto__|\\u00/i.test(text) && hasForbiddenKey(value)) {
     throw invalidJson("The JSON has an object with the key '__proto__'.", 'ForbiddenKey');
   }
@@ -69,26 +69,25 @@ function hasInfinity(root: object): boolean {
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Deepest nesting of valid JSON text. */
-function depthOf(text: string): number {
+/** Counts brackets outside strings; the text need not be JSON. */
+function isTooDeep(text: string): boolean {
   let depth = 0;
-  let deepest = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === quote) {
       at = endOfString(text, at);
     } else if (code === 0x5b || code === 0x7b) {
       depth += 1;
-      if (depth > deepest) deepest = depth;
+      if (depth > maxDepth) return true;
     } else if (code === 0x5d || code === 0x7d) {
       depth -= 1;
     }
   }
-  return deepest;
+  return false;
 }
 
 function endOfString(text: string, start: number): number {
   let at = start + 1;
-  while (text.charCodeAt(at) !== quote) at += text.charCodeAt(at) === backslash ? 2 : 1;
+  while (at < text.length && text.charCodeAt(at) !== quote) at += text.charCodeAt(at) === backslash ? 2 : 1;
   return at;
 }

@@ -63,6 +63,8 @@ export async function createServer(
     bodyLimit: options.maxBodyBytes ?? defaultMaxBodyBytes,
     requestTimeout: requestTimeoutMs,
     exposeHeadRoutes: false,
+    // What still arrives while the server closes is served; the connection then ends.
+    return503OnClosing: false,
     rewriteUrl: (request) => canonicalUrl(request.url ?? '/'),
     // Ids have their own limit, which answers 400; a header's size bounds them all.
     routerOptions: { maxParamLength: 65_536, querystringParser: readQuery },

@@ -1,5 +1,7 @@
 /** Health, documentation, and what happens when the database does not answer. */
 import { readFile } from 'node:fs/promises';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import type { ClientSource, OrchestrationClient } from '../../src/client/client.ts';
 import { createServer } from '../../src/http/server.ts';
@@ -76,6 +78,35 @@ describe('without a database', () => {
     const answer = await api.get('/instances/x');
     expectError(answer, 500, 'Something went wrong while processing your request');
     expect(answer.body).not.toContain('inner');
+  });
+});
+
+describe('the log', () => {
+  test('has requests at debug level, without keys', async () => {
+    const lines: string[] = [];
+    const sink = new Writable({ write: (chunk, _encoding, done) => done(void lines.push(String(chunk))) });
+    const api = await it6.server({ logger: pino({ level: 'debug' }, sink), systemKey: 'secret' });
+    const answer = await api.get('/instances?code=secret');
+    expect(answer.statusCode).toBe(200);
+    const line = lines.find((one) => one.includes('request answered')) ?? '{}';
+    expect(JSON.parse(line)).toMatchObject({
+      level: 20,
+      requestId: answer.headers['x-request-id'],
+      method: 'GET',
+      path: `${W}/instances`,
+      status: 200,
+    });
+    expect(lines.join('')).not.toContain('secret');
+  });
+
+  test('has nothing of ordinary requests above', async () => {
+    const lines: string[] = [];
+    const sink = new Writable({ write: (chunk, _encoding, done) => done(void lines.push(String(chunk))) });
+    const api = await it6.server({ logger: pino({}, sink) });
+    await api.get('/instances');
+    await api.get('/instances/%zz');
+    await api.post('/orchestrators/Echo', { raw: '{' });
+    expect(lines).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 /** The one place where errors become answers: those of the client, of the front, of Fastify and of the HTTP parser. */
+import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DurableError } from '../../model/errors.ts';
@@ -122,17 +123,24 @@ function refuseBody(problem: Problem, request: FastifyRequest, reply: FastifyRep
 
 /** Bytes that are no HTTP request: there is no request and no reply yet, only a socket. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !socket.writable || isBeingAnswered(socket)) {
     socket.destroy();
     return;
   }
   const [status, reason] = clientErrorStatus(error.code);
   const body: ErrorBody = { Message: badArguments, ExceptionMessage: reason, ExceptionType: 'InvalidRequest' };
   const text = JSON.stringify(body);
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status}\r\nContent-Type: ${jsonType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
       `Connection: close\r\n\r\n${text}`,
   );
+  socket.destroySoon();
+}
+
+/** Whether bytes of an answer are on their way, into which another answer must not be written. */
+function isBeingAnswered(socket: Socket): boolean {
+  const message: unknown = '_httpMessage' in socket ? socket._httpMessage : undefined;
+  return message instanceof ServerResponse && message.headersSent;
 }
 
 function clientErrorStatus(code: string | undefined): readonly [status: string, reason: string] {
