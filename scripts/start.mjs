@@ -1,6 +1,7 @@
 /**
- * `npm start`: builds what is stale, then runs `perdure start` with the arguments given, in this one process, so that
- * signals reach it. (As two commands of a shell line, a SIGTERM would end the shell and leave the service.)
+ * `npm start`: builds what is stale, then runs `perdure start` with the arguments given, all in this one process. The
+ * script line says `exec`: npm's SIGTERM would end a shell in between and leave the service running. (On Windows, where
+ * cmd knows no exec: `node scripts/start.mjs`.)
  */
 import { fileURLToPath } from 'node:url';
 import { buildOrExit } from './build.mjs';

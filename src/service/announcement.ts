@@ -20,10 +20,11 @@ export interface Announcement {
 export function announce(announcement: Announcement): void {
   const { config, modules, url, logger } = announcement;
   const fields = { taskHub: config.taskHub, worker: config.worker, ...(url === undefined ? {} : { url }) };
-  logger.info(fields, url === undefined ? 'working, without HTTP' : `listening on ${url}`);
+  logger.info(fields, 'ready');
   // JSON logs are for machines; only somebody who tries the sample wants prose between them.
   const journey = url !== undefined && modules.some(isOrderSample) ? orderJourney(config, url) : undefined;
   if (config.log.format === 'pretty' || journey !== undefined) {
+    logger.flush();
     process.stdout.write(`${[...addresses(announcement), ...(journey ?? [])].join('\n')}\n\n`);
   }
 }

@@ -2,6 +2,9 @@
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
 
+/** One Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. */
+const echoMs = 300;
+
 /** The wish to end, from whoever has it. */
 export interface Shutdown {
   /** Aborts with the first signal. */
@@ -16,10 +19,13 @@ export interface Shutdown {
  */
 export function listenForShutdown(logger: Logger): Shutdown {
   const controller = new AbortController();
+  let firstSignalAt = -Infinity;
   const requested = new Promise<number>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(name, () => {
+        if (performance.now() - firstSignalAt < echoMs) return;
         if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
+        firstSignalAt = performance.now();
         logger.info({ signal: name }, 'stopping; a second signal ends at once');
         controller.abort();
         resolve(0);
