@@ -75,10 +75,11 @@ inBothModes('activities', ({ open }) => {
 
   it('B29: what was not given is undefined, as input and as result', async () => {
     const seen: unknown[] = [];
-    const look = activity('Look', (input: unknown) => void seen.push(input));
+    const look = activity<unknown>('Look', (input: unknown) => void seen.push(input));
     const nothing = orchestration('Nothing', async (ctx, input: unknown) => {
       seen.push(input);
-      return { result: typeof (await ctx.callActivity(look)) };
+      const result: unknown = await ctx.callActivity(look);
+      return { result: typeof result };
     });
     const hub = await open({ functions: [nothing, look, orchestration('Silent', () => undefined)] });
     const ended = await hub.run(nothing);
