@@ -10,7 +10,7 @@ const minute = 60_000;
 const earliest = new Date(0).setUTCFullYear(1, 0, 1);
 
 /** @returns the instant, or `undefined` when the text is none (30 February is none) */
-export function parseInstant(text: string, bound: 'from' | 'to'): Date | undefined {
+export function parseInstant(text: string): Date | undefined {
   const match = pattern.exec(text);
   if (match === null) return undefined;
   const [, year = '', month = '', day = '', hour = '0', minutes = '0', seconds = '0', fraction = '', zone] = match;
@@ -18,8 +18,8 @@ export function parseInstant(text: string, bound: 'from' | 'to'): Date | undefin
   if (Number(hour) > 23 || Number(minutes) > 59 || Number(seconds) > 59 || offset === undefined) return undefined;
   const time = dayOf(Number(year), Number(month), Number(day));
   if (time === undefined) return undefined;
-  const micro = Number(fraction.padEnd(7, '0')) / 10_000;
-  const millisecond = bound === 'from' ? Math.floor(micro) : Math.ceil(micro);
+  // Cut, not rounded: the client counts an instance as created in the whole of its millisecond.
+  const millisecond = Number(fraction.padEnd(3, '0').slice(0, 3));
   const ofDay = ((Number(hour) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000 + millisecond;
   return new Date(Math.max(earliest, time + ofDay - offset * minute));
 }

@@ -89,11 +89,11 @@ export class Query {
     return number;
   }
 
-  /** A date, or date and time; `bound` says to which side fractions below a millisecond are rounded. */
-  instant(name: string, bound: 'from' | 'to'): Date | undefined {
+  /** A date, or date and time. */
+  instant(name: string): Date | undefined {
     const word = this.value(name);
     if (word === undefined) return undefined;
-    const instant = parseInstant(word, bound);
+    const instant = parseInstant(word);
     if (instant === undefined) throw invalid(name, 'an ISO 8601 date, or date and time');
     return instant;
   }

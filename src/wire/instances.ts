@@ -48,7 +48,6 @@ const statusFields = z.object({
 export const instanceStatus = statusFields
   .extend({ historyEvents: z.array(historyEvent).optional() })
   .meta({ id: 'InstanceStatus' });
-export type InstanceStatus = z.infer<typeof instanceStatus>;
 
 export const instanceList = z.array(statusFields.meta({ id: 'InstanceSummary' }));
 

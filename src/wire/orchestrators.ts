@@ -31,6 +31,5 @@ export const checkStatus = z
     resumePostUri: z.string().meta({ description: 'Replace `{text}`.' }),
   })
   .meta({ id: 'CheckStatus' });
-export type CheckStatus = z.infer<typeof checkStatus>;
 
 export const startHeaders = { Location: 'The same as `statusQueryGetUri`.', 'Retry-After': 'Seconds.' };

@@ -114,10 +114,11 @@ describe('times', () => {
     const [instance] = (await it6.hub.clients.open(hub).getStatusBy({})).instances;
     const created = instance?.createdAt.toISOString() ?? '';
     expect(await ids(`taskHub=${hub}&createdTimeFrom=${created}`)).toEqual(['timed']);
-    // The row is more exact than any client can see: the same millisecond counts.
-    const upTo = new Date(Date.parse(created) + 1).toISOString();
-    expect(await ids(`taskHub=${hub}&createdTimeTo=${upTo}`)).toEqual(['timed']);
-    expect(await ids(`taskHub=${hub}&createdTimeFrom=${upTo}`)).toEqual([]);
+    expect(await ids(`taskHub=${hub}&createdTimeTo=${created}`)).toEqual(['timed']);
+    const before = new Date(Date.parse(created) - 1).toISOString();
+    const after = new Date(Date.parse(created) + 1).toISOString();
+    expect(await ids(`taskHub=${hub}&createdTimeTo=${before}`)).toEqual([]);
+    expect(await ids(`taskHub=${hub}&createdTimeFrom=${after}`)).toEqual([]);
     expect(await ids(`taskHub=${hub}&createdTimeTo=2020-01-01`)).toEqual([]);
     const shown = String((await it6.api.status('timed', `?taskHub=${hub}`))['createdTime']);
     expect(await ids(`taskHub=${hub}&createdTimeFrom=${shown}`)).toEqual(['timed']);
@@ -136,6 +137,7 @@ describe('times', () => {
     '2020-01-01T00:00:00-0200',
     '1-01-01T00:00:00.000000Z',
     '0001-01-01T00:00:00%2B14:00',
+    '0001-01-01T00:00:00.0000000Z',
     '',
   ])('#140, #141, #143 createdTimeFrom=%s is accepted', async (value) => {
     const hub = await hubWith('one');
@@ -160,6 +162,13 @@ describe('times', () => {
     expectError(await it6.api.get(`/instances?createdTimeFrom=${value}`), 400);
     expectError(await it6.api.get(`/instances?createdTimeTo=${value}`), 400);
   });
+});
+
+test('the whole range of .NET dates is accepted', async () => {
+  const hub = await hubWith('one');
+  for (const last of ['9999-12-31T23:59:59.9999999Z', '9999-12-31T23:59:59.9999999-14:00']) {
+    expect(await ids(`taskHub=${hub}&createdTimeFrom=0001-01-01T00:00:00Z&createdTimeTo=${last}`)).toEqual(['one']);
+  }
 });
 
 describe('instanceIdPrefix', () => {

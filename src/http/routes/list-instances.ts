@@ -49,8 +49,8 @@ export const listInstances: Route = (app, front) => {
 
 /** Unlike the real service, which drops filters that it cannot parse. */
 function filterOf(query: Query): InstanceFilter {
-  const createdFrom = query.instant('createdTimeFrom', 'from');
-  const createdTo = query.instant('createdTimeTo', 'to');
+  const createdFrom = query.instant('createdTimeFrom');
+  const createdTo = query.instant('createdTimeTo');
   const runtimeStatus = statusesOf(query.list('runtimeStatus'));
   const instanceIdPrefix = query.text('instanceIdPrefix') || undefined;
   return {

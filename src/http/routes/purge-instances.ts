@@ -38,10 +38,10 @@ export const purgeInstances: Route = (app, front) => {
 /** Every 400 of this operation is a JSON string. */
 function filterOf(query: Query): InstanceFilter {
   const missing = "Please provide value for 'createdTimeFrom' parameter.";
-  const createdFrom = orRefuse(() => query.instant('createdTimeFrom', 'from'), missing);
+  const createdFrom = orRefuse(() => query.instant('createdTimeFrom'), missing);
   if (createdFrom === undefined) throw textProblem(400, missing);
   const createdTo = orRefuse(
-    () => query.instant('createdTimeTo', 'to'),
+    () => query.instant('createdTimeTo'),
     "Please provide a valid value for 'createdTimeTo' parameter.",
   );
   const runtimeStatus = orRefuse(
