@@ -58,7 +58,7 @@ async function createUser(name: string): Promise<SystemUser | undefined> {
   ];
   for (const [command, args] of attempts) {
     // It may fail because another start made the user just now, so the outcome is read from where it counts.
-    await run(command, args).catch(() => undefined);
+    await run(command, args, { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' } }).catch(() => undefined);
     const user = await findUser(name);
     if (user) return user;
   }
