@@ -43,6 +43,7 @@ export interface Task<T> extends PromiseLike<T> {
 /**
  * The task that won in {@link OrchestrationContext.any}: one of the tasks that were given, to be compared with `===`.
  * Without `then` for the compiler, which would take the result of awaiting a task for the result of the task itself.
+ * Do not return it from an async helper of yours: JavaScript would wait for its result instead.
  */
 export type Winner<T> = T extends unknown ? Omit<T, 'then'> : never;
 

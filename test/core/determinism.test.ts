@@ -150,6 +150,11 @@ describe('code that no longer agrees with history ends its instance', () => {
       throw new Error('now broken');
     };
     expect(await differenceOf(fails, ...history)).toContain('now fails with Error: now broken');
+    const more: Body = async (ctx: OrchestrationContext) => {
+      await ctx.callActivity('A');
+      ctx.callActivity('Extra');
+    };
+    expect(await differenceOf(more, ...history)).toContain("now schedules activity 'Extra' (#1)");
   });
 
   it('before any of its actions is done, under an id that history does not have', async () => {

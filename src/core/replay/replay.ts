@@ -193,13 +193,13 @@ export class Replay {
 
   /** The engine, too, fails and terminates executions: only a completion must be the code's own. */
   #compareEnd(event: ExecutionCompleted): Difference | undefined {
-    const state = this.#state;
-    if (event.status === 'Completed' && state.kind !== 'ended') {
-      if (state.kind !== 'completed')
-        return { expected: 'a previous execution completed here', found: 'the code still waits' };
-      if (state.completion.status !== 'Completed') {
-        return { expected: 'a previous execution completed here', found: describeEnd(state.completion) };
-      }
+    if (event.status === 'Completed' && this.#state.kind !== 'ended') {
+      const difference = this.#scheduler.endRecordedTurn();
+      if (difference !== undefined) return difference;
+      const expected = 'a previous execution completed here';
+      if (this.#state.kind !== 'completed') return { expected, found: 'the code still waits' };
+      const { completion } = this.#state;
+      if (completion.status !== 'Completed') return { expected, found: describeEnd(completion) };
     }
     this.#endWithout();
     return undefined;

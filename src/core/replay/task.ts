@@ -54,7 +54,6 @@ export class DurableTask<T> implements Task<T> {
     return this.#scope === scope;
   }
 
-  // eslint-disable-next-line unicorn/no-thenable -- awaitable on purpose
   then<A = T, B = never>(onFulfilled?: OnFulfilled<T, A>, onRejected?: OnRejected<B>): Promise<A | B> {
     this.#scope.awaited(this);
     return this.#toPromise().then(onFulfilled, onRejected);
