@@ -9,7 +9,7 @@ create table task_hubs (
 );
 create unique index task_hubs_name on task_hubs (lower(name));
 
--- A worker's lease. Names are in lower case: function names are compared without case.
+-- A worker's lease, and the names of its functions as registered (they are compared without case).
 create table workers (
   id bigint generated always as identity primary key,
   hub_id integer not null,

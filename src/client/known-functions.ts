@@ -30,9 +30,10 @@ export class KnownFunctions {
   }
 }
 
-async function has(known: Known, name: string): Promise<boolean> {
-  const names = await known.names;
-  return names?.orchestrators.includes(name.toLowerCase()) === true;
+async function has(asked: Known, name: string): Promise<boolean> {
+  const names = await asked.names;
+  const wanted = name.toLowerCase();
+  return names?.orchestrators.some((known) => known.toLowerCase() === wanted) === true;
 }
 
 function refuse(name: string, names: FunctionNames | undefined): void {

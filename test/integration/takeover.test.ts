@@ -35,7 +35,7 @@ inBothModes('workers that come and go', ({ open, database }) => {
       // As if its heartbeats had not come through: others may take over what it holds.
       await execute(
         database,
-        "update workers set expires_at = now() - interval '1 second' where 'work' = any(activities) and hub_id = (select id from task_hubs where name = $1)",
+        "update workers set expires_at = now() - interval '1 second' where 'Work' = any(activities) and hub_id = (select id from task_hubs where name = $1)",
         [taskHub],
       );
       await open({ ...quick, taskHub, functions: [body, work] });

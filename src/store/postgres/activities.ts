@@ -75,7 +75,7 @@ function statements(t: Tables) {
        where q.hub_id = $1 and q.owner is null and q.created_at < now() - $2 * interval '1 millisecond'
          and not exists (
            select 1 from ${t.workers} w
-           where w.hub_id = $1 and lower(q.name) = any(w.activities)
+           where w.hub_id = $1 and lower(q.name) in (select lower(n) from unnest(w.activities) n)
              and w.expires_at > now() - $2 * interval '1 millisecond'
          )
        group by q.name`,

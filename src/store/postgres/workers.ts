@@ -22,11 +22,11 @@ function statements(t: Tables) {
        select ${nowMs} as now,
          exists (
            select 1 from ${t.messages} m join ${t.executions} e on e.instance_key = m.instance_key
-           where m.hub_id = $2 and m.visible_at <= now() and e.owner is null and lower(e.name) = any(beat.orchestrators)
+           where m.hub_id = $2 and m.visible_at <= now() and e.owner is null and lower(e.name) in (select lower(n) from unnest(beat.orchestrators) n)
          ) as instances_ready,
          exists (
            select 1 from ${t.tasks} q
-           where q.hub_id = $2 and q.owner is null and lower(q.name) = any(beat.activities)
+           where q.hub_id = $2 and q.owner is null and lower(q.name) in (select lower(n) from unnest(beat.activities) n)
          ) as activities_ready,
          exists (
            select 1 from ${t.workers} w
@@ -102,8 +102,8 @@ export class Workers {
     const [row] = await this.#runner.rows<{ id: string; now: number }>(this.#sql.register, [
       worker.hubId,
       worker.name,
-      worker.functions.orchestrators.map((name) => name.toLowerCase()),
-      worker.functions.activities.map((name) => name.toLowerCase()),
+      worker.functions.orchestrators,
+      worker.functions.activities,
       worker.leaseMs,
     ]);
     if (row === undefined) throw new Error('the worker row was not returned');
