@@ -140,11 +140,16 @@ describe('code that no longer agrees with history ends its instance', () => {
 
   it('when it does not complete where it completed before', async () => {
     const history = [...begin, scheduled(0, 'A'), turn(), completed(0), completion('Completed')];
-    expect(await differenceOf(calls('A', 'B'), ...history)).toEqual([
+    const waits: Body = async (ctx: OrchestrationContext) => {
+      await ctx.callActivity('A');
+      await ctx.waitForExternalEvent('E');
+    };
+    expect(await differenceOf(waits, ...history)).toEqual([
       'at event 5 of the history',
       'completed here',
       'still waits',
     ]);
+    expect(await differenceOf(calls('A', 'B'), ...history)).toContain("now schedules activity 'B' (#1)");
     const fails: Body = async (ctx: OrchestrationContext) => {
       await ctx.callActivity('A');
       throw new Error('now broken');
