@@ -101,15 +101,14 @@ export default defineConfig(
     },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      '@typescript-eslint/no-confusing-void-expression': [
-        'error',
-        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
-      ],
+      '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       // Callers may be JavaScript: what their values are is checked, whatever the types promise.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       '@typescript-eslint/no-unnecessary-type-arguments': 'off',
+      // `parse<T>(text)` is how one says what JSON is expected to hold.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
       // An async function without await is how an interface that promises is met.
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
@@ -125,7 +124,7 @@ export default defineConfig(
   {
     files: ['src/**'],
     rules: {
-      'max-lines': ['error', { max: 420 }],
+      'max-lines': ['error', { max: 400 }],
       'no-console': 'error',
       'no-restricted-properties': [
         'error',
@@ -134,6 +133,8 @@ export default defineConfig(
     },
   },
   { files: ['src/config.ts'], rules: { 'no-restricted-properties': 'off' } },
+  // The store is made of closures: its methods know no `this`.
+  { files: ['src/store/postgres/index.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
   // Anything new below src has to be given its row first.
   {
     name: 'zone of nobody',
@@ -162,6 +163,8 @@ export default defineConfig(
     rules: {
       'no-restricted-globals': ['error', 'setTimeout', 'setInterval', ...outside],
       'no-restricted-syntax': ['error', ...nondeterministic],
+      // `await undefined` is its point.
+      '@typescript-eslint/await-thenable': 'off',
     },
   },
   {
@@ -175,6 +178,11 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-call': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/unbound-method': 'off',
+      // User code throws and awaits anything, and that has to work.
+      '@typescript-eslint/only-throw-error': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+      '@typescript-eslint/await-thenable': 'off',
+      '@typescript-eslint/no-misused-spread': 'off',
     },
   },
 );

@@ -17,6 +17,8 @@ export const zones = [
   { files: 'core/state', src: ['model'], packages: [], node: [] },
   { files: 'core/replay', src: ['model'], packages: [], node: [] },
   { files: 'core/replay/deterministic.ts', src: ['model', 'core/replay'], packages: [], node: ['node:crypto'] },
+  // nextTick, to know when microtasks have run out.
+  { files: 'core/replay/drive-async.ts', src: ['model', 'core/replay'], packages: [], node: ['node:process'] },
   { files: 'store/store.ts', src: ['model'], packages: [], node: [] },
   {
     files: 'store/postgres',

@@ -12,8 +12,8 @@ import { waitFor } from '../support/wait-for.ts';
 
 let dataDir = '';
 let messages: string[] = [];
-let running: EmbeddedPostgres[] = [];
-let children: ChildProcess[] = [];
+const running: EmbeddedPostgres[] = [];
+const children: ChildProcess[] = [];
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'perdure-embedded-'));

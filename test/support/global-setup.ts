@@ -62,7 +62,12 @@ async function startContainer(): Promise<Server | undefined> {
     const url = `postgres://postgres:test@${address}/postgres`;
     // The image starts its server twice; only the second one listens on TCP.
     await waitFor(() => answers(url), { timeoutMs: 30_000, intervalMs: 100, what: 'Postgres in Docker' });
-    return { url, stop: async () => void (await docker(30_000, 'rm', '--force', id)) };
+    return {
+      url,
+      stop: async () => {
+        await docker(30_000, 'rm', '--force', id);
+      },
+    };
   } catch (error) {
     console.warn('Docker answers but gives no Postgres; using the embedded one.', error);
     if (id) await docker(30_000, 'rm', '--force', id).catch(() => '');

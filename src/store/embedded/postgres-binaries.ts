@@ -67,7 +67,8 @@ async function completeInstallation(native: string): Promise<boolean> {
   const links = await missingLinks(native);
   try {
     for (const link of links) await symlink(link.source, link.path).catch(ignoreExisting);
-    for (const program of Object.values(programsIn(native))) await makeExecutable(program);
+    const { postgres, initdb } = programsIn(native);
+    for (const program of [postgres, initdb]) await makeExecutable(program);
     return true;
   } catch {
     return false;
