@@ -35,11 +35,10 @@ export function listenForShutdown(logger: Logger): Shutdown {
     process.on('unhandledRejection', (reason) => {
       logger.error({ err: reason }, 'unhandled rejection in user code');
     });
-    // Code that threw out of a callback may have left anything behind. Everything that counts is in the database.
+    // A callback that user code left behind: what it belonged to has its own outcome, and what counts is in the
+    // database (F42). Ending here would let one activity stop all others.
     process.on('uncaughtException', (error) => {
-      logger.fatal({ err: error }, 'uncaught exception; stopping');
-      controller.abort();
-      resolve(1);
+      logger.error({ err: error }, 'uncaught exception in user code');
     });
   });
   return { signal: controller.signal, requested };

@@ -60,9 +60,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     });
     // An idle connection that breaks is replaced by the pool; unheard it would end the process.
     pool.on('error', (error) => options.log?.('an idle database connection was lost', error));
+    hearErrors(pool);
     own.push(pool);
     return pool;
   };
+  if (options.pool) hearErrors(options.pool);
   const settings = { prepared: options.preparedStatements ?? true, prefix: schema };
   const clientPool = poolOf('client', options.clientConnections ?? 10);
   // Apart from each other, so that neither a flood of requests nor a full worker starves the rest; heartbeats alone.
@@ -148,6 +150,14 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       await Promise.all(own.map((pool) => pool.end()));
     },
   };
+}
+
+/**
+ * A connection that breaks while it is lent out emits an error that the pool does not listen to; unheard it would end
+ * the process. Whoever uses the connection learns of it from the query that rejects.
+ */
+function hearErrors(pool: pg.Pool): void {
+  pool.on('connect', (client) => client.on('error', () => undefined));
 }
 
 /** Callers get coded errors instead of those of the driver. */
