@@ -167,7 +167,10 @@ export interface WorkerStore {
   }): Promise<Heartbeat>;
   /** Gives back everything the worker still owns and removes its row. */
   deregisterWorker(workerId: WorkerId): Promise<void>;
-  /** Takes ownership of up to `limit` claimable instances (decision 2). */
+  /**
+   * Takes ownership of up to `limit` claimable instances (decision 2) with one of these names, which are compared without
+   * case. A worker whose lease has ended gets none.
+   */
   claimOrchestrations(request: {
     readonly workerId: WorkerId;
     readonly hubId: number;

@@ -210,7 +210,7 @@ export class Worker {
     const claims = await this.#options.store.claimOrchestrations({
       workerId: session.workerId,
       hubId: this.#hubId,
-      names: this.#lowerNames.orchestrators,
+      names: this.#options.executor.functions.orchestrators,
       limit,
       includeDeadOwners: this.#deadWorkers,
     });
@@ -230,7 +230,7 @@ export class Worker {
       const tasks = await this.#options.store.claimActivities({
         workerId: session.workerId,
         hubId: this.#hubId,
-        names: this.#lowerNames.activities,
+        names: this.#options.executor.functions.activities,
         limit,
         includeDeadOwners: this.#deadWorkers,
       });
@@ -241,14 +241,6 @@ export class Worker {
     } finally {
       this.#slots.cancel(Math.max(0, limit - taken));
     }
-  }
-
-  get #lowerNames(): { readonly orchestrators: readonly string[]; readonly activities: readonly string[] } {
-    const { orchestrators, activities } = this.#options.executor.functions;
-    return {
-      orchestrators: orchestrators.map((name) => name.toLowerCase()),
-      activities: activities.map((name) => name.toLowerCase()),
-    };
   }
 
   #scheduleBeat(): void {

@@ -1,7 +1,7 @@
 /** The activities queue: claim, complete, give back. What schedules activities is in `orchestrations.ts`. */
 import type { ActivityCompletion, FunctionNames, QueuedActivity, WorkerId } from '../../model/work.ts';
 import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
-import { statement, type Runner, type Tables } from './sql.ts';
+import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
 function statements(t: Tables) {
   const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
@@ -13,7 +13,7 @@ function statements(t: Tables) {
       'claim_tasks',
       `with ready as (
          select q.id from ${t.tasks} q
-         where q.hub_id = $2 and q.owner is null and lower(q.name) = any($3::text[])
+         where q.hub_id = $2 and q.owner is null and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
          order by q.id
          limit $4
          for update skip locked
@@ -30,7 +30,7 @@ function statements(t: Tables) {
          select id from ${t.workers} where hub_id = $2 and expires_at <= now()
        ), orphans as (
          select q.id from ${t.tasks} q
-         where q.owner in (select id from dead) and lower(q.name) = any($3::text[])
+         where q.owner in (select id from dead) and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
          limit $4
          for update skip locked
        )

@@ -10,7 +10,7 @@ import type { Message } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { errorCode, isConnectionError, isMemberError, isRetryable, isUnavailable } from './errors.ts';
 import { toClaim, toEvents, toHistoryTexts, toMessage, toMessageText, type ClaimRow, type MessageRow } from './rows.ts';
-import { nowMs, statement, type Runner, type Tables } from './sql.ts';
+import { lowerNames, nowMs, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
 /** Messages that one turn takes at most; more wait for the next. */
 const maxMessagesPerTurn = 1_000;
@@ -31,7 +31,8 @@ function statements(t: Tables) {
          select e.instance_key
          from ${t.messages} m
          join ${t.executions} e on e.instance_key = m.instance_key
-         where m.hub_id = $2 and m.visible_at <= now() and e.owner is null and lower(e.name) = any($3::text[])
+         where m.hub_id = $2 and m.visible_at <= now() and e.owner is null
+           and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
          order by m.visible_at
          limit $4
          for no key update of e skip locked
@@ -51,7 +52,8 @@ function statements(t: Tables) {
        ), orphans as (
          select e.instance_key
          from ${t.executions} e
-         where e.owner in (select id from dead) and e.hub_id = $2 and lower(e.name) = any($3::text[])
+         where e.owner in (select id from dead) and e.hub_id = $2
+           and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
          limit $4
          for no key update of e skip locked
        )

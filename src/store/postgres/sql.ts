@@ -106,3 +106,17 @@ export class Runner {
 
 /** Database time in whole milliseconds since 1970, as SQL. */
 export const nowMs = `floor(extract(epoch from now()) * 1000)::float8`;
+
+/**
+ * The names of a claim ($3), folded by the database on both sides: JavaScript and Postgres disagree about the lower case
+ * of some letters, and then nobody would find what was registered under the very name.
+ */
+export const lowerNames = `array(select lower(n) from unnest($3::text[]) as n)`;
+
+/**
+ * Whether the worker that claims ($1) may still do so. What a worker took after its lease had ended would be nobody's
+ * once its row is gone.
+ */
+export function ownLeaseHolds(t: Tables): string {
+  return `exists (select 1 from ${t.workers} me where me.id = $1 and me.expires_at > now())`;
+}

@@ -1,0 +1,35 @@
+/** The whole contract of the store port: what every implementation must keep. */
+import { claims } from './claims.ts';
+import { commits } from './commits.ts';
+import type { StoreUnderTest } from './fixture.ts';
+import { histories } from './histories.ts';
+import { listings } from './listings.ts';
+import { messages } from './messages.ts';
+import { notifications } from './notifications.ts';
+import { payloads } from './payloads.ts';
+import { purge } from './purge.ts';
+import { queue } from './queue.ts';
+import { starts } from './starts.ts';
+import { terminatePending } from './terminate-pending.ts';
+import { timers } from './timers.ts';
+import { workers } from './workers.ts';
+
+const suites = [
+  starts,
+  messages,
+  claims,
+  commits,
+  timers,
+  queue,
+  workers,
+  purge,
+  listings,
+  terminatePending,
+  payloads,
+  histories,
+  notifications,
+];
+
+export function storeContract(under: StoreUnderTest): void {
+  for (const suite of suites) suite(under);
+}

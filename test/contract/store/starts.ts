@@ -1,0 +1,290 @@
+import { describe, expect, it } from 'vitest';
+import { started } from '../../support/builders.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import { freshHub, freshId, newTask, type StoreUnderTest } from './fixture.ts';
+
+export function starts({ store, other, remains }: StoreUnderTest): void {
+  describe('a start', () => {
+    it('is Pending at once, with all that it said', async () => {
+      const hub = await freshHub(store);
+      const before = await hub.start();
+      const instanceId = freshId();
+      const key = await hub.start({ instanceId, name: 'Order', version: '2', executionId: 'e-9', input: '{"a":1}' });
+      expect(BigInt(key)).toBeGreaterThan(BigInt(before));
+      const instance = await hub.through(other).get(instanceId);
+      expect(instance).toMatchObject({
+        key,
+        instanceId,
+        name: 'Order',
+        version: '2',
+        executionId: 'e-9',
+        runtimeStatus: 'Pending',
+        input: '{"a":1}',
+        output: null,
+        customStatus: null,
+        failure: null,
+        completedAt: null,
+        scheduledStartAt: null,
+      });
+      expect(instance.lastUpdatedAt).toEqual(instance.createdAt);
+      expect(await hub.history(instanceId)).toEqual([]);
+    });
+
+    it('leaves its event as the first message, stamped by the store and for this execution', async () => {
+      const hub = await freshHub(store);
+      const { worker, claim } = await hub.claimed({ executionId: 'e-9', input: '5' });
+      const { messages, readAt } = await worker.read(claim.key);
+      expect(messages).toHaveLength(1);
+      expect(messages[0]).toMatchObject({
+        executionId: 'e-9',
+        event: { type: 'ExecutionStarted', name: 'Order', executionId: 'e-9', input: '5' },
+      });
+      expect(messages[0]?.event.timestamp).toBe(messages[0]?.visibleAt);
+      expect(messages[0]?.visibleAt).toBeLessThanOrEqual(readAt);
+    });
+
+    it('of an id that a live instance has changes nothing', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      await hub.start({ instanceId, input: '1' });
+      const before = await hub.get(instanceId);
+      expect(await hub.tryStart({ instanceId, input: '2' })).toEqual({ kind: 'exists', status: 'Pending' });
+      expect(await hub.get(instanceId)).toEqual(before);
+
+      const worker = await hub.worker();
+      const [claim] = await worker.claim();
+      if (claim === undefined) throw new Error('nothing was claimed');
+      const { messages } = await worker.read(claim.key);
+      expect(messages).toHaveLength(1);
+      await worker.commitOne(claim, { status: 'Suspended', consumedMessages: messages.map(({ id }) => id) });
+      expect(await hub.tryStart({ instanceId })).toEqual({ kind: 'exists', status: 'Suspended' });
+    });
+
+    it.each(['Completed', 'Failed', 'Terminated'] as const)('replaces a %s instance of its id', async (status) => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const old = await hub.ended({ instanceId, input: '1' }, { status, output: '"old"', customStatus: '"old"' });
+      const before = await hub.get(instanceId);
+      const key = await hub.start({ instanceId, input: '2' });
+      expect(key).not.toBe(old);
+      expect(await hub.get(instanceId, { history: true })).toMatchObject({
+        key,
+        runtimeStatus: 'Pending',
+        input: '2',
+        output: null,
+        customStatus: null,
+        completedAt: null,
+        history: [],
+      });
+      expect((await hub.get(instanceId)).createdAt.getTime()).toBeGreaterThanOrEqual(before.createdAt.getTime());
+      expect(await remains(old)).toEqual({});
+    });
+
+    it('keeps what belonged to the replaced instance away from the new one', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const { worker, claim } = await hub.claimed({ instanceId });
+      const first = await worker.commitOne(claim, { keepOwnership: true, queuedTasks: [newTask(0)] });
+      if (first.kind !== 'committed') throw new Error(first.kind);
+      const [task] = await worker.claimTasks();
+      if (task === undefined) throw new Error('no task');
+      const last = { ...claim, sequence: first.sequence };
+      await worker.commitOne(last, { status: 'Completed' });
+
+      const key = await hub.start({ instanceId });
+      // A turn and an activity of the old one end only now.
+      expect(await worker.commitOne(last, { status: 'Failed' })).toEqual({ kind: 'lost', key: claim.key });
+      await worker.completeTask(task);
+      expect(await hub.get(instanceId)).toMatchObject({ key, runtimeStatus: 'Pending' });
+      const again = await worker.claimOnly(key);
+      expect((await worker.read(again.key)).messages.map((message) => message.event.type)).toEqual([
+        'ExecutionStarted',
+      ]);
+      expect(await remains(claim.key)).toEqual({});
+    });
+
+    it('tells ids apart by case and by hub', async () => {
+      const hub = await freshHub(store);
+      const elsewhere = await freshHub(store);
+      const id = freshId('Abc');
+      const keys = await Promise.all([
+        hub.start({ instanceId: id }),
+        hub.start({ instanceId: id.toUpperCase() }),
+        elsewhere.start({ instanceId: id }),
+      ]);
+      expect(new Set(keys).size).toBe(3);
+      expect((await elsewhere.get(id)).key).toBe(keys[2]);
+      expect(await store.getInstance(elsewhere.id, id.toUpperCase())).toBeUndefined();
+    });
+
+    it('harms no other of its moment when its data cannot be stored', async () => {
+      const hub = await freshHub(store);
+      const results = await Promise.allSettled([
+        hub.tryStart({ instanceId: freshId() }),
+        hub.tryStart({ input: '"\u0000"' }),
+        hub.tryStart({ instanceId: freshId() }),
+      ]);
+      expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(results[1]).toMatchObject({ reason: { code: 'InvalidArgument' } });
+    });
+  });
+
+  describe('many starts at once', () => {
+    it('of one id create one instance, whichever process they come from', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const outcomes = await Promise.all(
+        Array.from({ length: 40 }, (_, index) => hub.through(index % 2 === 0 ? store : other).tryStart({ instanceId })),
+      );
+      expect(outcomes.filter((outcome) => outcome.kind === 'created')).toHaveLength(1);
+      const worker = await hub.worker();
+      const [claim, ...more] = await worker.claim();
+      expect(more).toEqual([]);
+      expect((await worker.read(claim?.key ?? '')).messages).toHaveLength(1);
+    });
+
+    it('of the id of an ended instance replace it once', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const old = await hub.ended({ instanceId });
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => hub.through(index % 2 === 0 ? store : other).tryStart({ instanceId })),
+      );
+      const created = outcomes.flatMap((outcome) => (outcome.kind === 'created' ? [outcome.key] : []));
+      expect(created).toHaveLength(1);
+      expect(outcomes.filter((outcome) => outcome.kind === 'exists' && outcome.status === 'Pending')).toHaveLength(19);
+      expect((await hub.get(instanceId)).key).toBe(created[0]);
+      expect(await remains(old)).toEqual({});
+    });
+
+    it('of the same ids in opposite orders all come to an end', async () => {
+      const hub = await freshHub(store);
+      const ids = Array.from({ length: 300 }, () => freshId());
+      const outcomes = await Promise.all([
+        ...ids.map((instanceId) => hub.tryStart({ instanceId })),
+        ...[...ids].reverse().map((instanceId) => hub.through(other).tryStart({ instanceId })),
+      ]);
+      expect(outcomes.filter((outcome) => outcome.kind === 'created')).toHaveLength(300);
+    });
+
+    it('of more ids than fit into one batch all are created', async () => {
+      const hub = await freshHub(store);
+      const keys = await Promise.all(Array.from({ length: 1_200 }, () => hub.start()));
+      expect(new Set(keys).size).toBe(1_200);
+    });
+  });
+
+  describe('a scheduled start', () => {
+    it('is Pending and not to be claimed before its time', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const at = new Date(Date.now() + 3_600_000);
+      await hub.start({ instanceId, scheduledStartAt: at });
+      expect(await hub.get(instanceId)).toMatchObject({ runtimeStatus: 'Pending', scheduledStartAt: at });
+      const worker = await hub.worker();
+      expect(await worker.claim()).toEqual([]);
+      const beat = await worker.alive();
+      expect(beat).toMatchObject({ instancesReady: false, nextDueAt: at.getTime() });
+    });
+
+    it('becomes claimable at its time', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      const { now } = await worker.alive();
+      const at = new Date(now + 150);
+      const key = await hub.start({ scheduledStartAt: at });
+      const [claim] = await waitFor(async () => {
+        const claims = await worker.claim();
+        return claims.length > 0 && claims;
+      });
+      expect(claim?.key).toBe(key);
+      const { readAt } = await worker.read(key);
+      expect(readAt).toBeGreaterThanOrEqual(at.getTime());
+    });
+
+    it('in the past is a start like any other', async () => {
+      const hub = await freshHub(store);
+      const key = await hub.start({ scheduledStartAt: new Date(0) });
+      const worker = await hub.worker();
+      await worker.claimOnly(key);
+    });
+  });
+
+  describe('a start that a worker takes at once', () => {
+    it('belongs to that worker from birth: nobody else can claim it', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      const rival = await hub.worker();
+      const executionId = freshId('execution');
+      const key = await hub.start({ owner: worker.id, executionId });
+      await hub.raise((await findById(key)).instanceId, 'Go');
+      expect(await rival.claim({ dead: true })).toEqual([]);
+      const instance = { ...(await findById(key)), executionId };
+      expect(await worker.commitOne(owned(instance))).toMatchObject({ kind: 'committed', sequence: 1 });
+
+      async function findById(wanted: string) {
+        const { instances } = await store.listInstances(hub.id, {}, { limit: 10 });
+        const found = instances.find((candidate) => candidate.key === wanted);
+        if (found === undefined) throw new Error('not listed');
+        return found;
+      }
+    });
+
+    it('has no message, and its start can be read when its worker has died', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      const key = await hub.start({ owner: worker.id, executionId: 'e-9', version: '2', input: '""' });
+      await worker.die();
+      const heir = await hub.worker();
+      const claim = await heir.claimOnly(key, { dead: true });
+      expect(claim).toMatchObject({ takenOver: true, status: 'Pending' });
+      expect((await heir.read(key, { history: true, tasks: true })).messages).toEqual([]);
+      const { timestamp: _, ...start } = started({ executionId: 'e-9', version: '2', input: '""' });
+      expect(await store.readStart(key)).toEqual(start);
+    });
+
+    it('cannot be left with a worker whose lease has ended', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      await worker.die();
+      const key = await hub.start({ owner: worker.id });
+      const heir = await hub.worker();
+      expect((await heir.alive()).deadWorkers || (await heir.alive()).instancesReady).toBe(true);
+      await heir.claimOnly(key, { dead: true });
+    });
+
+    it('cannot be left with a worker that nobody knows', async () => {
+      const hub = await freshHub(store);
+      const key = await hub.start({ owner: '999999999999' });
+      const worker = await hub.worker();
+      expect((await worker.alive()).deadWorkers || (await worker.alive()).instancesReady).toBe(true);
+      await worker.claimOnly(key, { dead: true });
+    });
+  });
+
+  describe('task hubs', () => {
+    it('are known by name without regard to case, once somebody used them', async () => {
+      const name = freshId('Hub');
+      expect(await store.findHub(name)).toBeUndefined();
+      const ids = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 === 0 ? store : other).ensureHub(index % 3 === 0 ? name.toUpperCase() : name),
+        ),
+      );
+      expect(new Set(ids).size).toBe(1);
+      expect(await other.findHub(name.toLowerCase())).toBe(ids[0]);
+    });
+  });
+}
+
+function owned(instance: { readonly key: string; readonly executionId: string; readonly instanceId: string }) {
+  return {
+    ...instance,
+    name: 'Order',
+    version: null,
+    status: 'Pending' as const,
+    sequence: 0,
+    crashCount: 0,
+    customStatus: null,
+  };
+}
