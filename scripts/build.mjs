@@ -12,41 +12,94 @@ import { fileURLToPath } from 'node:url';
 const projectRoot = fileURLToPath(new URL('..', import.meta.url));
 
 /**
+ * Safe to call from several processes at once: one compiles, the others wait and find its result.
+ *
  * @param {{ root?: string, onlyIfStale?: boolean, quiet?: boolean }} [options] `quiet` hides the compiler's messages
  * @returns {boolean} whether it compiled
  */
 export function build({ root = projectRoot, onlyIfStale = false, quiet = false } = {}) {
   const dist = join(root, 'dist');
-  const stampFile = join(dist, '.built.json');
-  const sources = listSources(root);
-  const last = readStamp(stampFile);
-  if (onlyIfStale && last?.fingerprint === sources.fingerprint && existsSync(join(dist, 'main.js'))) return false;
-  // A file that was removed from src must not live on in dist; otherwise the incremental state there saves time.
-  if (last?.names !== sources.names) rmSync(dist, { recursive: true, force: true });
-  rmSync(stampFile, { force: true });
-  compile(root, quiet);
+  if (onlyIfStale && isFresh(root, listSources(root))) return false;
   mkdirSync(dist, { recursive: true });
-  if (existsSync(join(dist, 'main.js'))) chmodSync(join(dist, 'main.js'), 0o755);
-  writeFileSync(stampFile, JSON.stringify(sources));
-  return true;
+  return withLock(join(dist, '.lock'), () => {
+    const sources = listSources(root);
+    if (onlyIfStale && isFresh(root, sources)) return false;
+    rmSync(join(dist, stampName), { force: true });
+    makeComplete(root, sources.names);
+    compile(root, quiet);
+    if (existsSync(join(dist, 'main.js'))) chmodSync(join(dist, 'main.js'), 0o755);
+    writeFileSync(join(dist, stampName), JSON.stringify({ fingerprint: sources.fingerprint }));
+    return true;
+  });
+}
+
+/** Holds what was compiled; written last. */
+const stampName = '.built.json';
+
+function isFresh(root, sources) {
+  return (
+    readStamp(join(root, 'dist', stampName))?.fingerprint === sources.fingerprint &&
+    existsSync(join(root, 'dist', 'main.js'))
+  );
+}
+
+/** The compiler's incremental state saves time, but it neither removes what lost its source nor sees what is missing. */
+function makeComplete(root, names) {
+  const dist = join(root, 'dist');
+  const modules = names.filter((name) => name.startsWith('src') && name.endsWith('.ts'));
+  const outputs = new Set(modules.map((name) => join(root, name.replace(/^src/, 'dist').replace(/\.ts$/, ''))));
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const output = /^(.+?)(\.d\.ts|\.js|\.js\.map)$/.exec(path)?.[1];
+    if (entry.isFile() && output !== undefined && !outputs.has(output)) rmSync(path);
+  }
+  if ([...outputs].some((output) => !existsSync(`${output}.js`))) rmSync(join(dist, '.tsbuildinfo'), { force: true });
+}
+
+/** Waits for its turn. The lock of a process that has died counts for nothing. */
+function withLock(file, work) {
+  for (;;) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      if (isAbandoned(file)) rmSync(file, { force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
+  try {
+    return work();
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function isAbandoned(file) {
+  let holder;
+  try {
+    holder = Number(readFileSync(file, 'utf8'));
+    // Just created, and not written yet.
+    if (holder === 0) return Date.now() - statSync(file).mtimeMs > 5_000;
+    process.kill(holder, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
 }
 
 /** Names and states of everything that the result depends on. */
 function listSources(root) {
   const names = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
   for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) names.push(join(entry.parentPath, entry.name).slice(root.length));
+    if (entry.isFile()) names.push(join(entry.parentPath, entry.name).slice(join(root, '/').length));
   }
   names.sort();
   const states = names.map((name) => {
     const { size, mtimeMs } = statSync(join(root, name));
     return `${name} ${size} ${mtimeMs}`;
   });
-  return { names: hash(names), fingerprint: hash(states) };
-}
-
-function hash(lines) {
-  return createHash('sha256').update(lines.join('\n')).digest('hex');
+  return { names, fingerprint: createHash('sha256').update(states.join('\n')).digest('hex') };
 }
 
 function readStamp(file) {

@@ -17,7 +17,7 @@ import { listenForShutdown, RunningParts } from './shutdown.ts';
 const httpGraceMs = 10_000;
 
 /**
- * Runs until a signal, then ends the process: with 0, or 1 after an error that nobody caught.
+ * Runs until a signal, then ends the process with 0.
  * @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError when it cannot start
  */
 export async function serve(request: StartRequest): Promise<void> {
@@ -41,7 +41,7 @@ export async function serve(request: StartRequest): Promise<void> {
   }
   logger.info('stopped');
   // User code may still hold the event loop, with a timer or a connection of its own.
-  process.exit(await shutdown.requested);
+  process.exit(0);
 }
 
 interface StartParts {
@@ -136,10 +136,13 @@ async function listen(options: {
 /** Lets accepted requests finish; connections that take longer are cut. */
 async function closeServer(server: FastifyInstance): Promise<void> {
   const cut = setTimeout(() => server.server.closeAllConnections(), httpGraceMs);
+  // Fastify closes the connections that are idle now. One that still had an answer to come would be kept alive after it.
+  const sweep = setInterval(() => server.server.closeIdleConnections(), 50);
   try {
     await server.close();
   } finally {
     clearTimeout(cut);
+    clearInterval(sweep);
   }
 }
 

@@ -9,18 +9,18 @@ const echoMs = 300;
 export interface Shutdown {
   /** Aborts with the first signal. */
   readonly signal: AbortSignal;
-  /** Resolves with the exit code when the process is to end. */
-  readonly requested: Promise<number>;
+  /** Resolves with the first signal. */
+  readonly requested: Promise<void>;
 }
 
 /**
- * Listens for signals and for errors that nobody caught. The first signal asks for an orderly end; a second one ends the
+ * Listens for signals, and logs errors that nobody caught. The first signal asks for an orderly end; a second one ends the
  * process at once, which loses nothing but time: unfinished work is taken over when its lease ends.
  */
 export function listenForShutdown(logger: Logger): Shutdown {
   const controller = new AbortController();
   let firstSignalAt = -Infinity;
-  const requested = new Promise<number>((resolve) => {
+  const requested = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(name, () => {
         if (performance.now() - firstSignalAt < echoMs) return;
@@ -28,7 +28,7 @@ export function listenForShutdown(logger: Logger): Shutdown {
         firstSignalAt = performance.now();
         logger.info({ signal: name }, 'stopping; a second signal ends at once');
         controller.abort();
-        resolve(0);
+        resolve();
       });
     }
     // A promise that user code forgot: its orchestration or activity has its own outcome, and others are not harmed.
