@@ -3,13 +3,14 @@
  * Holds one migrated template that every test file clones (`postgres.ts`).
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.ts';
+import { identify, processExists, readPostmaster } from '../../src/store/embedded/postgres-process.ts';
 import { migrate } from '../../src/store/postgres/migrate.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -87,7 +88,8 @@ async function answers(url: string): Promise<boolean> {
 }
 
 async function startEmbedded(): Promise<Server> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'perdure-test-'));
+  await removeAbandoned();
+  const dataDir = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`));
   const server = await startEmbeddedPostgres({ dataDir, log: () => undefined, settings: fastSettings });
   return {
     url: server.url,
@@ -96,6 +98,21 @@ async function startEmbedded(): Promise<Server> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+const folderPrefix = 'perdure-test-';
+
+/** Ends and removes what runs left that were killed: their servers would live on for ever. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const runner = name.startsWith(folderPrefix) ? Number(name.slice(folderPrefix.length).split('-')[0]) : undefined;
+    if (!runner || processExists(runner)) continue;
+    const folder = join(tmpdir(), name);
+    const left = await readPostmaster(join(folder, 'postgres'));
+    if (left && (await identify(left.pid, join(folder, 'postgres'))) === 'ours') process.kill(left.pid, 'SIGQUIT');
+    // Another user's, or one that is still ending: the next run removes it.
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+  }
 }
 
 async function execute(url: string, statement: string): Promise<void> {
