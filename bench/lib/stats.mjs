@@ -1,0 +1,35 @@
+/** Numbers from measurements. */
+
+export function median(values) {
+  return percentile(values, 50);
+}
+
+/** Linear between the two nearest ranks. */
+export function percentile(values, percent) {
+  if (values.length === 0) return Number.NaN;
+  const sorted = [...values].sort((a, b) => a - b);
+  const rank = (percent / 100) * (sorted.length - 1);
+  const low = Math.floor(rank);
+  const share = rank - low;
+  return sorted[low] * (1 - share) + sorted[Math.min(low + 1, sorted.length - 1)] * share;
+}
+
+export function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** p50, p95 and p99 of durations in ms. */
+export function latencies(values) {
+  return { p50: percentile(values, 50), p95: percentile(values, 95), p99: percentile(values, 99) };
+}
+
+/** Metrics of several repetitions, each by its median. */
+export function medians(runs) {
+  const names = new Set(runs.flatMap((run) => Object.keys(run)));
+  const result = {};
+  for (const name of names) {
+    const values = runs.map((run) => run[name]).filter((value) => typeof value === 'number');
+    if (values.length > 0) result[name] = median(values);
+  }
+  return result;
+}
