@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { Batcher } from '../flow/batcher.ts';
 import type { ActivityCompletion, QueuedActivity, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
+import { Cancellation } from './cancellation.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 
 const maxBackOffMs = 5_000;
@@ -20,7 +21,7 @@ export interface ActivityProcessorOptions {
 
 export class ActivityProcessor {
   readonly #options: ActivityProcessorOptions;
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Map<string, Cancellation>();
   readonly #completions: Batcher<ActivityCompletion, 'written'>;
   #closed = false;
 
@@ -48,12 +49,12 @@ export class ActivityProcessor {
 
   /** Tells activities to stop whose rows are gone: their orchestration was terminated or purged. */
   lost(taskIds: readonly string[]): void {
-    for (const id of taskIds) this.#running.get(id)?.abort(new Error('The orchestration ended before this activity.'));
+    for (const id of taskIds) this.#running.get(id)?.request('The orchestration ended before this activity.');
   }
 
   /** Tells all to stop. */
   abortAll(reason: string): void {
-    for (const controller of this.#running.values()) controller.abort(new Error(reason));
+    for (const cancellation of this.#running.values()) cancellation.request(reason);
   }
 
   /** Gives back what has not ended; ends that come later are dropped. */
@@ -66,9 +67,9 @@ export class ActivityProcessor {
 
   async #run(task: QueuedActivity): Promise<void> {
     const { slots, log } = this.#options;
-    const controller = new AbortController();
-    this.#running.set(task.id, controller);
-    const outcome = await slots.run(task, controller.signal);
+    const cancellation = new Cancellation();
+    this.#running.set(task.id, cancellation);
+    const outcome = await slots.run(task, cancellation);
     // Not started, or too late: whoever gets the row next runs it.
     if (outcome === undefined || this.#closed) {
       if (!this.#closed) this.#running.delete(task.id);

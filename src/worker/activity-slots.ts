@@ -1,5 +1,6 @@
 /** The activities that this worker runs at the same time, whether they came from its own turns or from the queue. */
 import type { ActivityOutcome, ActivityWork } from '../model/work.ts';
+import type { Cancellation } from './cancellation.ts';
 import type { Executor } from './executor.ts';
 
 export interface SlotOptions {
@@ -62,16 +63,16 @@ export class ActivitySlots {
   }
 
   /** Runs in a reserved place. @returns `undefined` when it was not started: the lease has ended or it was told to stop */
-  async run(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome | undefined> {
+  async run(work: ActivityWork, cancellation: Cancellation): Promise<ActivityOutcome | undefined> {
     try {
       if (this.#running >= this.#options.slots) await new Promise<void>((resolve) => this.#backlog.push(resolve));
-      if (signal.aborted || this.#closed || !this.#options.leaseHolds()) {
+      if (cancellation.isRequested || this.#closed || !this.#options.leaseHolds()) {
         this.#startNext();
         return undefined;
       }
       this.#running += 1;
       try {
-        return await this.#executor.runActivity(work, signal);
+        return await this.#executor.runActivity(work, cancellation);
       } finally {
         this.#running -= 1;
         this.#startNext();

@@ -38,6 +38,6 @@ export interface Executor {
   readonly functions: FunctionNames;
   openRun(target: RunTarget): OrchestrationRun;
   hasActivity(name: string): boolean;
-  /** Never rejects. `signal` aborts on timeout, termination and shutdown. */
-  runActivity(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome>;
+  /** Never rejects. The cancellation's `signal` aborts on timeout, termination and shutdown. */
+  runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome>;
 }

@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import type { ExecutionState } from '../core/state/execution-state.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
+import type { Cancellation } from './cancellation.ts';
 import type { OrchestrationRun } from './executor.ts';
 
 export interface LiveInstance {
@@ -23,7 +24,7 @@ export interface LiveInstance {
   /** What happened here and the next turn takes: ends of local activities, its own start. */
   events: LocalEvent[];
   /** Local activities under way, by the id of their TaskScheduled. */
-  readonly running: Map<number, AbortController>;
+  readonly running: Map<number, Cancellation>;
   /** When its next timer fires, milliseconds since 1970. */
   dueAt: number;
   /** Rough size in memory, in UTF-16 units. */
@@ -126,7 +127,7 @@ export class LiveInstances {
 
 /** Tells the local activities of an instance to stop. */
 export function abortAll(live: LiveInstance, reason: string): void {
-  for (const controller of live.running.values()) controller.abort(new Error(reason));
+  for (const cancellation of live.running.values()) cancellation.request(reason);
 }
 
 function forget(live: LiveInstance): void {

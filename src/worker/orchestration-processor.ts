@@ -16,6 +16,7 @@ import { isTerminal } from '../model/instance.ts';
 import type { ActivityOutcome, Claim, ClaimContents, InstanceKey, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { ActivitySlots } from './activity-slots.ts';
+import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
@@ -301,8 +302,8 @@ export class OrchestrationProcessor {
   /** Starts an activity whose scheduling is committed; its slot is reserved. */
   #runLocally(live: LiveInstance, task: TaskScheduled): void {
     const { instance } = live;
-    const controller = new AbortController();
-    live.running.set(task.eventId, controller);
+    const cancellation = new Cancellation();
+    live.running.set(task.eventId, cancellation);
     const work = {
       instanceKey: instance.key,
       instanceId: instance.instanceId,
@@ -315,7 +316,7 @@ export class OrchestrationProcessor {
       ...(task.input === undefined ? {} : { input: task.input }),
       ...(task.version === undefined ? {} : { version: task.version }),
     };
-    void this.#options.slots.run(work, controller.signal).then((outcome) => {
+    void this.#options.slots.run(work, cancellation).then((outcome) => {
       if (!live.owned) return;
       // Not started: it stays with the instance, and comes back with it when somebody takes over or it is handed over.
       if (outcome === undefined) return;

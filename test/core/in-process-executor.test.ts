@@ -16,10 +16,11 @@ const work: ActivityWork = {
   firstScheduledId: 3,
   redelivery: 1,
 };
-const signal = new AbortController().signal;
+const controller = new AbortController();
+const { signal } = controller;
 
 const runActivity = (handler: Parameters<typeof activity<never, unknown>>[1], more: Partial<ActivityWork> = {}) =>
-  new InProcessExecutor({ functions: [activity('Add', handler)] }).runActivity({ ...work, ...more }, signal);
+  new InProcessExecutor({ functions: [activity('Add', handler)] }).runActivity({ ...work, ...more }, controller);
 
 describe('an activity', () => {
   it('gets its input and returns its result', async () => {
@@ -60,7 +61,7 @@ describe('an activity', () => {
         log.error('d');
       }),
     ];
-    await new InProcessExecutor({ functions, log: (...line) => lines.push(line) }).runActivity(work, signal);
+    await new InProcessExecutor({ functions, log: (...line) => lines.push(line) }).runActivity(work, controller);
     const fields = { instanceId: 'order-1', executionId: 'e1', taskId: '42:e1:3', activity: 'Add' };
     expect(lines).toEqual([
       ['debug', 'a', fields],
@@ -68,7 +69,7 @@ describe('an activity', () => {
       ['warn', 'c', fields],
       ['error', 'd', fields],
     ]);
-    await expect(new InProcessExecutor({ functions }).runActivity(work, signal)).resolves.toBeDefined();
+    await expect(new InProcessExecutor({ functions }).runActivity(work, controller)).resolves.toBeDefined();
   });
 
   it.each<[string, () => unknown]>([
@@ -109,7 +110,7 @@ describe('an activity', () => {
   it('that nobody registered has failed for good, and is told how to register', async () => {
     const executor = new InProcessExecutor({ functions: [] });
     expect(executor.hasActivity('Add')).toBe(false);
-    expect(await executor.runActivity(work, signal)).toMatchObject({
+    expect(await executor.runActivity(work, controller)).toMatchObject({
       kind: 'failed',
       failure: {
         errorType: 'ActivityNotRegistered',

@@ -14,7 +14,7 @@ import type {
 } from '../store.ts';
 import { isConnectionError, isMemberError, isRetryable } from './errors.ts';
 import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow } from './rows.ts';
-import { nowMs, statement, type Runner, type Tables } from './sql.ts';
+import { joinJson, jsonTexts, nowMs, statement, type Runner, type Tables } from './sql.ts';
 
 const maxBatch = 500;
 const maxBatchBytes = 8 * 1_048_576;
@@ -33,7 +33,7 @@ function statements(t: Tables) {
     start: statement(
       'start_instances',
       `with input as materialized (
-         select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::bigint[])
+         select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], ${jsonTexts('$6')}, $7::timestamptz[], ${jsonTexts('$8')}, $9::bigint[])
            as n (hub_id, instance_id, name, version, execution_id, input, start_at, event, owner)
        ), created as (
          insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at)
@@ -340,10 +340,10 @@ function startValues(starts: readonly InstanceStart[]): readonly unknown[] {
     starts.map((start) => start.name),
     starts.map((start) => start.version),
     starts.map((start) => start.executionId),
-    starts.map((start) => start.input),
+    joinJson(starts.map((start) => start.input)),
     starts.map((start) => start.scheduledStartAt),
     // No worker reads the message of a start that was taken.
-    starts.map((start) => (start.owner === null ? toMessageText(start.event) : null)),
+    joinJson(starts.map((start) => (start.owner === null ? toMessageText(start.event) : null))),
     starts.map((start) => start.owner),
   ];
 }

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { WorkNotification } from '../../model/work.ts';
+import type { InstanceKey, WorkNotification } from '../../model/work.ts';
 import type { NotificationBus } from '../store.ts';
 
 const joinMs = 20;
@@ -28,12 +28,19 @@ interface Packet {
   readonly items: readonly WorkNotification[];
 }
 
+/** What is to be sent of one kind and hub. */
+interface Pending {
+  readonly kind: Exclude<WorkNotification['kind'], 'resync'>;
+  readonly hubId: number;
+  readonly keys: Set<InstanceKey>;
+}
+
 export class Notifications implements NotificationBus {
   readonly #options: NotificationOptions;
   readonly #channel: string;
   readonly #me = randomBytes(6).toString('hex');
   readonly #listeners = new Set<(notification: WorkNotification) => void>();
-  #pending: WorkNotification[] = [];
+  readonly #pending = new Map<string, Pending>();
   #timer: NodeJS.Timeout | undefined;
   #lastSentAt = 0;
   #closed = false;
@@ -49,7 +56,7 @@ export class Notifications implements NotificationBus {
   publish(notification: WorkNotification): void {
     for (const listener of this.#listeners) listener(notification);
     if (this.#closed) return;
-    this.#pending.push(notification);
+    this.#remember(notification);
     this.#timer ??= setTimeout(() => this.#send(), Math.max(0, this.#lastSentAt + joinMs - performance.now()));
   }
 
@@ -58,16 +65,26 @@ export class Notifications implements NotificationBus {
     return () => this.#listeners.delete(listener);
   }
 
+  #remember(notification: WorkNotification): void {
+    if (notification.kind === 'resync') return;
+    const { kind, hubId } = notification;
+    const name = `${kind} ${hubId}`;
+    let pending = this.#pending.get(name);
+    if (pending === undefined) this.#pending.set(name, (pending = { kind, hubId, keys: new Set() }));
+    if ('keys' in notification) for (const key of notification.keys) pending.keys.add(key);
+  }
+
   #send(): void {
     this.#timer = undefined;
     this.#lastSentAt = performance.now();
-    const items = joined(this.#pending.splice(0));
-    const packet: Packet = { from: this.#me, items };
+    const payloads = packets([...this.#pending.values()]).map((items): Packet => ({ from: this.#me, items }));
+    this.#pending.clear();
     this.#options.pool
-      .query('select pg_notify($1, $2)', [this.#channel, JSON.stringify(packet)])
-      .catch((error: unknown) => {
-        this.#options.log?.('a notification was not sent', error);
-      });
+      .query('select pg_notify($1, p) from unnest($2::text[]) p', [
+        this.#channel,
+        payloads.map((one) => JSON.stringify(one)),
+      ])
+      .catch((error: unknown) => this.#options.log?.('a notification was not sent', error));
   }
 
   /** Connects and keeps connecting; resolves after the first try, whatever came of it. */
@@ -75,6 +92,7 @@ export class Notifications implements NotificationBus {
     if (this.#closed) return;
     try {
       const client = await this.#connect();
+      if (this.#closed) return this.#drop(client); // closed meanwhile
       client.on('notification', (message) => this.#receive(message.payload));
       const again = (error?: unknown): void => {
         if (this.#client !== client) return;
@@ -145,18 +163,18 @@ export class Notifications implements NotificationBus {
   }
 }
 
-/** One notification for each kind and hub, with the keys together; too many keys become "look for yourself". */
-function joined(items: readonly WorkNotification[]): readonly WorkNotification[] {
-  const byKind = new Map<string, WorkNotification>();
-  for (const item of items) {
-    if (item.kind === 'resync') continue;
-    const name = `${item.kind} ${item.hubId}`;
-    const before = byKind.get(name);
-    if (before === undefined || !('keys' in item) || !('keys' in before)) byKind.set(name, item);
-    else byKind.set(name, { ...item, keys: [...new Set([...before.keys, ...item.keys])] });
+/** The payloads to send: one, or several where one cannot hold the keys. */
+function packets(pending: readonly Pending[]): readonly (readonly WorkNotification[])[] {
+  const all: WorkNotification[][] = [[]];
+  for (const { kind, hubId, keys } of pending) {
+    if (kind !== 'inbox' && kind !== 'ended') {
+      all[0]?.push({ kind, hubId });
+      continue;
+    }
+    const list = [...keys];
+    for (let at = 0; at < list.length; at += maxKeys) all.push([{ kind, hubId, keys: list.slice(at, at + maxKeys) }]);
   }
-  const keys = [...byKind.values()].reduce((sum, item) => sum + ('keys' in item ? item.keys.length : 0), 0);
-  return keys > maxKeys ? [{ kind: 'resync' }] : [...byKind.values()];
+  return all.filter((items) => items.length > 0);
 }
 
 function parsePacket(payload: string): Packet | undefined {

@@ -4,13 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isTerminal } from '../../model/instance.ts';
 import type { Claim, ClaimContents, CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
 import type { ExecutionStarted, HistoryEvent } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { errorCode, isConnectionError, isMemberError, isRetryable, isUnavailable } from './errors.ts';
 import { toClaim, toEvents, toHistoryTexts, toMessage, toMessageText, type ClaimRow, type MessageRow } from './rows.ts';
-import { lowerNames, nowMs, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
+import { joinJson, joinNumbers, jsonTexts, lowerNames, nowMs, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
 /** Messages that one turn takes at most; more wait for the next. */
 const maxMessagesPerTurn = 1_000;
@@ -144,7 +145,7 @@ function statements(t: Tables) {
  */
 function commitText(t: Tables): string {
   return `with turn as materialized (
-      select * from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::int[])
+      select * from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], ${jsonTexts('$6')}, $7::text[], ${jsonTexts('$8')}, $9::bool[], $10::bool[], $11::int[])
         as c (key, fence, rows, status, custom_status, output, failure, keep, ended, consumed)
     ), moved as (
       update ${t.executions} e
@@ -175,7 +176,7 @@ function commitText(t: Tables): string {
     ), appended as (
       insert into ${t.history} (instance_key, sequence, commit_id, events)
       select won.key, won.fence + h.part, $12::uuid, h.events
-      from unnest($13::bigint[], $14::int[], $15::text[]) as h (key, part, events)
+      from unnest($13::bigint[], $14::int[], ${jsonTexts('$15')}) as h (key, part, events)
       join won on won.key = h.key
     ), consumed as (
       delete from ${t.messages} m
@@ -191,13 +192,13 @@ function commitText(t: Tables): string {
     ), timers as (
       insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, timer_id, event)
       select moved.key, moved.hub_id, to_timestamp(n.fire_at / 1000.0), moved.execution_id, n.timer_id, n.event
-      from unnest($20::bigint[], $21::int[], $22::float8[], $23::text[]) as n (key, timer_id, fire_at, event)
+      from unnest($20::bigint[], $21::int[], $22::float8[], ${jsonTexts('$23')}) as n (key, timer_id, fire_at, event)
       join moved on moved.key = n.key
     ), queued as (
       insert into ${t.tasks}
         (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input)
       select won.hub_id, q.name, won.key, won.execution_id, q.task_id, q.attempt, q.first_id, q.redelivery, q.version, q.input
-      from unnest($24::bigint[], $25::text[], $26::int[], $27::int[], $28::int[], $29::int[], $30::text[], $31::text[])
+      from unnest($24::bigint[], $25::text[], $26::int[], $27::int[], $28::int[], $29::int[], $30::text[], ${jsonTexts('$31')})
         as q (key, name, task_id, attempt, first_id, redelivery, version, input)
       join won on won.key = q.key
     ), dropped as (
@@ -410,63 +411,46 @@ export function compareKeys(a: string, b: string): number {
 }
 
 function commitValues(workerId: WorkerId, commitId: string, turns: readonly TurnCommit[]): readonly unknown[] {
-  const turnColumns = columns(10);
-  const historyColumns = columns(3);
-  const consumedColumns = columns(2);
-  const cancelledColumns = columns(2);
-  const timerColumns = columns(4);
-  const taskColumns = columns(8);
-  for (const turn of turns) {
-    const texts = toHistoryTexts(turn.events);
-    const ended = turn.status !== 'Running' && turn.status !== 'Suspended' && turn.status !== 'Pending';
-    add(turnColumns, [
-      turn.key,
-      turn.fence,
-      texts.length,
-      turn.status,
-      turn.customStatus,
-      turn.output,
-      turn.failure === null ? null : JSON.stringify(turn.failure),
-      turn.keepOwnership,
-      ended,
-      turn.consumedMessages.length,
-    ]);
-    texts.forEach((text, index) => add(historyColumns, [turn.key, index + 1, text]));
-    for (const id of turn.consumedMessages) add(consumedColumns, [turn.key, id]);
-    for (const timerId of turn.cancelledTimers) add(cancelledColumns, [turn.key, timerId]);
-    for (const timer of turn.timers) {
-      const event = { type: 'TimerFired', timerId: timer.timerId, fireAt: timer.fireAt };
-      add(timerColumns, [turn.key, timer.timerId, timer.fireAt, toMessageText(event)]);
-    }
-    for (const task of turn.queuedTasks) {
-      add(taskColumns, [
-        turn.key,
-        task.name,
-        task.taskScheduledId,
-        task.attempt,
-        task.firstScheduledId,
-        task.redelivery,
-        task.version ?? null,
-        task.input ?? null,
-      ]);
-    }
-  }
+  const rows = turns.map((turn) => toHistoryTexts(turn.events));
+  const parts = turns.flatMap((turn, index) =>
+    (rows[index] ?? []).map((text, part) => ({ key: turn.key, part, text })),
+  );
+  const consumed = turns.flatMap((turn) => turn.consumedMessages.map((id) => ({ key: turn.key, id })));
+  const cancelled = turns.flatMap((turn) => turn.cancelledTimers.map((timerId) => ({ key: turn.key, timerId })));
+  const timers = turns.flatMap((turn) => turn.timers.map((timer) => ({ key: turn.key, ...timer })));
+  const tasks = turns.flatMap((turn) => turn.queuedTasks.map((task) => ({ key: turn.key, ...task })));
   return [
     workerId,
-    ...turnColumns,
+    joinNumbers(turns.map((turn) => turn.key)),
+    joinNumbers(turns.map((turn) => turn.fence)),
+    joinNumbers(rows.map((texts) => texts.length)),
+    turns.map((turn) => turn.status),
+    joinJson(turns.map((turn) => turn.customStatus)),
+    // Not JSON: the reason of a termination is any text.
+    turns.map((turn) => turn.output),
+    joinJson(turns.map((turn) => (turn.failure === null ? null : JSON.stringify(turn.failure)))),
+    turns.map((turn) => turn.keepOwnership),
+    turns.map((turn) => isTerminal(turn.status)),
+    joinNumbers(turns.map((turn) => turn.consumedMessages.length)),
     commitId,
-    ...historyColumns,
-    ...consumedColumns,
-    ...cancelledColumns,
-    ...timerColumns,
-    ...taskColumns,
+    joinNumbers(parts.map((part) => part.key)),
+    joinNumbers(parts.map((part) => part.part + 1)),
+    joinJson(parts.map((part) => part.text)),
+    joinNumbers(consumed.map((message) => message.key)),
+    joinNumbers(consumed.map((message) => message.id)),
+    joinNumbers(cancelled.map((timer) => timer.key)),
+    joinNumbers(cancelled.map((timer) => timer.timerId)),
+    joinNumbers(timers.map((timer) => timer.key)),
+    joinNumbers(timers.map((timer) => timer.timerId)),
+    joinNumbers(timers.map((timer) => timer.fireAt)),
+    joinJson(timers.map(({ timerId, fireAt }) => toMessageText({ type: 'TimerFired', timerId, fireAt }))),
+    joinNumbers(tasks.map((task) => task.key)),
+    tasks.map((task) => task.name),
+    joinNumbers(tasks.map((task) => task.taskScheduledId)),
+    joinNumbers(tasks.map((task) => task.attempt)),
+    joinNumbers(tasks.map((task) => task.firstScheduledId)),
+    joinNumbers(tasks.map((task) => task.redelivery)),
+    tasks.map((task) => task.version ?? null),
+    joinJson(tasks.map((task) => task.input ?? null)),
   ];
-}
-
-function columns(count: number): unknown[][] {
-  return Array.from({ length: count }, () => []);
-}
-
-function add(target: readonly unknown[][], row: readonly unknown[]): void {
-  row.forEach((value, index) => target[index]?.push(value));
 }

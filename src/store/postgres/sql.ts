@@ -120,3 +120,26 @@ export const lowerNames = `array(select lower(n) from unnest($3::text[]) as n)`;
 export function ownLeaseHolds(t: Tables): string {
   return `exists (select 1 from ${t.workers} me where me.id = $1 and me.expires_at > now())`;
 }
+
+/**
+ * Arrays as one text each, split again in SQL: node-postgres quotes and escapes every element of an array, which for
+ * JSON (full of quotes) cost more than everything else in a commit (measured). The separators cannot occur in JSON text,
+ * which holds no raw control characters.
+ */
+const separator = '\u001e';
+const nullMark = '\u001d';
+
+/** A column of JSON texts (or NULLs) as a parameter for {@link jsonTexts}; empty without any. */
+export function joinJson(texts: readonly (string | null)[]): string {
+  return texts.map((text) => text ?? nullMark).join(separator);
+}
+
+/** SQL that turns a parameter made by {@link joinJson} into `text[]`. */
+export function jsonTexts(parameter: string): string {
+  return `string_to_array(${parameter}::text, E'\\x1e', E'\\x1d')`;
+}
+
+/** A column of numbers or keys as an array literal. */
+export function joinNumbers(values: readonly (number | string)[]): string {
+  return `{${values.join(',')}}`;
+}

@@ -5,15 +5,11 @@
 import { toPayload, fromPayload } from '../../core/replay/payload.ts';
 import { Replay } from '../../core/replay/replay.ts';
 import { toFailure } from '../../model/failure.ts';
-import type { ActivityContext, ActivityDefinition, FunctionDefinition, ReplaySafeLog } from '../../model/functions.ts';
+import type { ActivityDefinition, FunctionDefinition } from '../../model/functions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/work.ts';
 import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
+import { RunningActivity, type UserLogWriter } from './activity-context.ts';
 import { FunctionRegistry } from './function-registry.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Gets every line of user code, with the fields of its instance. */
-export type UserLogWriter = (level: keyof ReplaySafeLog, message: string, fields: Fields) => void;
 
 export interface InProcessExecutorOptions {
   readonly functions: readonly FunctionDefinition[];
@@ -60,12 +56,12 @@ export class InProcessExecutor implements Executor {
     return this.#registry.activity(name) !== undefined;
   }
 
-  async runActivity(work: ActivityWork, signal: AbortSignal): Promise<ActivityOutcome> {
+  async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
     const definition = this.#registry.activity(work.name);
     if (definition === undefined) return notRegistered(work.name);
     let output: unknown;
     try {
-      output = await this.#call(definition, work, signal);
+      output = await this.#call(definition, work, cancellation);
     } catch (error) {
       return { kind: 'failed', failure: toFailure(error) };
     }
@@ -82,32 +78,14 @@ export class InProcessExecutor implements Executor {
   async #call(
     definition: ActivityDefinition<never, unknown>,
     work: ActivityWork,
-    signal: AbortSignal,
+    cancellation: { readonly signal: AbortSignal },
   ): Promise<unknown> {
-    const taskId = `${work.instanceKey}:${work.executionId}:${work.firstScheduledId}`;
-    const context: ActivityContext = {
-      instanceId: work.instanceId,
+    const context = new RunningActivity(work, {
       activityName: definition.name,
-      taskId,
-      attempt: work.attempt,
-      redelivery: work.redelivery,
-      signal,
-      log: this.#logOf({
-        instanceId: work.instanceId,
-        executionId: work.executionId,
-        taskId,
-        activity: definition.name,
-      }),
-    };
+      cancellation,
+      write: this.#options.log,
+    });
     return await definition.run(fromPayload<never>(work.input, `The input of activity '${work.name}'`), context);
-  }
-
-  #logOf(instance: Fields): ReplaySafeLog {
-    const write =
-      (level: keyof ReplaySafeLog): ReplaySafeLog['info'] =>
-      (message, fields) =>
-        this.#options.log?.(level, message, { ...fields, ...instance });
-    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   }
 }
 

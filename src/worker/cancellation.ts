@@ -1,0 +1,28 @@
+/**
+ * Tells one activity to stop. Its AbortSignal comes into being only when somebody asks for it: most activities never do,
+ * and making one cost more than running a small activity (measured).
+ */
+export class Cancellation {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  /** Whether {@link request} was called. */
+  get isRequested(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** @param reason becomes the message of the signal's `reason` */
+  request(reason: string): void {
+    if (this.#reason) return;
+    this.#reason = new Error(reason);
+    this.#controller?.abort(this.#reason);
+  }
+}
