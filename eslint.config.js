@@ -109,6 +109,10 @@ export default defineConfig(
       '@typescript-eslint/no-unnecessary-type-arguments': 'off',
       // `parse<T>(text)` is how one says what JSON is expected to hold.
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      // Values of users, which may be anything, are described and rejected with as they are.
+      '@typescript-eslint/no-base-to-string': 'off',
+      '@typescript-eslint/no-unnecessary-boolean-literal-compare': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // An async function without await is how an interface that promises is met.
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],

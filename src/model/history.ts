@@ -119,8 +119,6 @@ export type HistoryEvent =
   | ExecutionTerminated
   | ExecutionCompleted;
 
-export type HistoryEventType = HistoryEvent['type'];
-
 /** The events that can travel to an instance as a message. */
 export type InboxEvent =
   | ExecutionStarted

@@ -45,8 +45,7 @@ const triggers: HttpTriggerDefinition[] = [
     throw new Error('secret detail');
   }),
   http('ThrowsText', {}, () => {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- users do
-    throw 'just text';
+    throw 'just text'; // users do
   }),
   http('OwnSyntaxError', {}, () => JSON.parse('{')),
   http('Unjsonable', {}, () => 12n),

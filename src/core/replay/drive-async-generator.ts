@@ -6,7 +6,7 @@
  * that the body awaited since it was last resumed. `await`ing a task and then yielding an equal value passes; the body
  * goes on with the same value in every replay, so nothing is lost but the error.
  */
-import { notATask, type BodyPort } from './body.ts';
+import { notATask, type BodyPort } from './body-end.ts';
 
 type Body = AsyncGenerator<unknown, unknown, unknown>;
 

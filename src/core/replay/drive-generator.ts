@@ -1,5 +1,5 @@
 /** Goes on with a generator whenever the task that it yielded settles: at once, without promises or microtasks. */
-import { finishBody, notATask, type BodyPort } from './body.ts';
+import { finishBody, notATask, type BodyPort } from './body-end.ts';
 import { DurableTask } from './task.ts';
 
 type Body = Generator<unknown, unknown, unknown>;

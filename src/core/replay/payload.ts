@@ -31,8 +31,7 @@ export function toPayload(value: unknown, what: string): Payload {
  */
 export function fromPayload<T = unknown>(payload: Payload, what: string): T {
   try {
-    const value: T = payload === undefined ? undefined : JSON.parse(payload);
-    return value;
+    return (payload === undefined ? undefined : JSON.parse(payload)) as T;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SyntaxError(`${what} is not JSON: ${reason}`, { cause: error });

@@ -21,7 +21,8 @@ import type {
   TimerCreated,
   TimerFired,
 } from '../../model/history.ts';
-import { startBody, type BodyEnd } from './body.ts';
+import { startBody } from './body.ts';
+import type { BodyEnd } from './body-end.ts';
 import { describeEnd, differenceFailure, idAfter, type Difference } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
 import { ExternalEvents } from './external-events.ts';

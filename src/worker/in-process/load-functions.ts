@@ -82,8 +82,7 @@ async function load(path: string, file: string, importModule: Import): Promise<o
 }
 
 async function nativeImport(url: string): Promise<object> {
-  const module: object = await import(url);
-  return module;
+  return (await import(url)) as object;
 }
 
 /**
@@ -98,10 +97,7 @@ async function typeScriptImport(): Promise<Import> {
   const namespace = 'perdure';
   registerCommonJs({ namespace });
   const loader = register({ namespace });
-  return async (url) => {
-    const module: object = await loader.import(url, import.meta.url);
-    return module;
-  };
+  return async (url) => (await loader.import(url, import.meta.url)) as object;
 }
 
 type Definition = FunctionDefinition | HttpTriggerDefinition;

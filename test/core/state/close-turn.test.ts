@@ -103,7 +103,7 @@ describe('a commit', () => {
   });
 
   it('refuses an action of a type that it does not know', () => {
-    const unknown: never = JSON.parse('{"type":"Dream"}');
+    const unknown = JSON.parse('{"type":"Dream"}') as never;
     expect(() => closeTurn(request([unknown]))).toThrow('Dream');
   });
 });

@@ -80,7 +80,7 @@ describe('the state of an execution', () => {
   });
 
   it('refuses an event of a type that it does not know', () => {
-    const unknown: never = JSON.parse('{"type":"Dreamt"}');
+    const unknown = JSON.parse('{"type":"Dreamt"}') as never;
     expect(() => applyEvent(emptyState(executionId), unknown)).toThrow('Dreamt');
   });
 });

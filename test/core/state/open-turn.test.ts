@@ -180,7 +180,7 @@ describe('dropped input', () => {
   });
 
   it('refuses a message of a type that it does not know', () => {
-    const unknown: never = JSON.parse('{"type":"Dreamt"}');
+    const unknown = JSON.parse('{"type":"Dreamt"}') as never;
     expect(() => open(history(), { messages: inbox(message(unknown)) })).toThrow('Dreamt');
   });
 });
