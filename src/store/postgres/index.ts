@@ -13,6 +13,7 @@ import { checkSchemaName } from './migrate.ts';
 import { Notifications } from './notifications.ts';
 import { Orchestrations } from './orchestrations.ts';
 import { Runner, statement, tablesOf } from './sql.ts';
+import { TurnCommits } from './turn-commits.ts';
 import { Workers } from './workers.ts';
 
 /** How {@link openPostgresStore} reaches Postgres. */
@@ -87,6 +88,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
   );
   const orchestrations = new Orchestrations(forWorkers, tables);
+  const turnCommits = new TurnCommits(forWorkers, tables);
   const activities = new Activities(forWorkers, tables);
   const leases = new Workers(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
@@ -136,7 +138,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     readClaimed: (requests) => orchestrations.read(requests),
     readStart: (key) => orchestrations.readStart(key),
     sweepMessages: (hubId) => orchestrations.sweep(hubId),
-    commitTurns: (workerId, turns) => orchestrations.commit(workerId, turns),
+    commitTurns: (workerId, turns) => turnCommits.commit(workerId, turns),
     discardMessages: (workerId, discards) => orchestrations.discard(workerId, discards),
     releaseInstances: (workerId, keys) => orchestrations.release(workerId, keys),
     claimActivities: (request) => activities.claim(request),
