@@ -1,5 +1,5 @@
 /** The built service as a process: what it says, how it ends, and what it refuses. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -10,93 +10,71 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { build } from '../../scripts/build.mjs';
 import { testDatabase } from '../support/postgres.ts';
+import { startService, type Service } from '../support/service.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const functions = join(root, 'test/platform/fixtures/functions.mjs');
+const fixture = 'test/platform/fixtures/functions.mjs';
+const functions = join(root, fixture);
 const database = await testDatabase();
-
-/** A process that was started, with what it has written so far. */
-interface Service {
-  readonly process: ChildProcess;
-  readonly out: () => string;
-  readonly errors: () => string;
-  /** Exit code or signal, once it has ended. */
-  ended(): Promise<number | NodeJS.Signals>;
-}
-
 let folder = '';
-const services: Service[] = [];
 
 beforeAll(() => {
-  build({ onlyIfStale: true });
+  build({ onlyIfStale: true, quiet: true });
 }, 120_000);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'perdure-service-'));
 });
 
-afterEach(async () => {
-  for (const service of services.splice(0)) {
-    service.process.kill('SIGKILL');
-    await service.ended();
-  }
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs the command in a folder of its own, without anything of this process's environment but PATH. */
-function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Service {
-  const child = spawn(process.execPath, [join(root, 'dist/main.js'), ...args], {
-    cwd: folder,
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+function start(): Promise<Service> {
+  return startService({
+    modules: [fixture],
+    workingDirectory: folder,
+    flags: ['--database-url', database.url],
   });
-  let out = '';
-  let errors = '';
-  child.stdout.on('data', (chunk) => (out += String(chunk)));
-  child.stderr.on('data', (chunk) => (errors += String(chunk)));
-  const closed = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
-  });
-  const service: Service = { process: child, out: () => out, errors: () => errors, ended: () => closed };
-  services.push(service);
-  return service;
-}
-
-/** A service that is ready, on the test database unless told otherwise. @returns it and its URL */
-async function start(...args: string[]): Promise<{ readonly service: Service; readonly url: string }> {
-  const service = run(['start', functions, '--port', '0', ...args], { DATABASE_URL: database.url });
-  const line = await waitFor(() => logLine(service, 'ready') ?? failIfEnded(service), {
-    timeoutMs: 20_000,
-    what: 'ready',
-  });
-  return { service, url: String(line['url']) };
-}
-
-function failIfEnded(service: Service): undefined {
-  if (service.process.exitCode !== null) throw new Error(`it ended: ${service.errors()}`);
-  return undefined;
 }
 
 function logLine(service: Service, message: string): Record<string, unknown> | undefined {
-  for (const line of service.out().split('\n')) {
-    if (!line.startsWith('{')) continue;
-    const entry = JSON.parse(line) as Record<string, unknown>;
-    if (entry['msg'] === message) return entry;
-  }
-  return undefined;
+  return logLines(service).find((entry) => entry['msg'] === message);
+}
+
+function logLines(service: Service): readonly Record<string, unknown>[] {
+  return service
+    .output()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 async function hasBegun(url: string, what: string): Promise<void> {
   await waitFor(async () => (await (await fetch(`${url}/api/Begun?what=${what}`)).json()) === true, { what });
 }
 
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly errors: string;
+}
+
+/** Runs a command that is expected to end by itself. */
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const options = { cwd: folder, env: { PATH: process.env['PATH'], ...env }, timeout: 15_000 };
+    execFile(process.execPath, [join(root, 'dist/main.js'), ...args], options, (error, out, errors) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, errors });
+    });
+  });
+}
+
 /** What a command that cannot start writes, after checking that it is one line and ends with 1. */
 async function refusal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const service = run(args, env);
-  expect(await service.ended()).toBe(1);
-  expect(service.errors()).toMatch(/^perdure: [^\n]+\n$/);
-  return service.errors();
+  const { code, errors } = await run(args, env);
+  expect(errors).toMatch(/^perdure: [^\n]+\n$/);
+  expect(code).toBe(1);
+  return errors;
 }
 
 test('with DATABASE_URL it is ready without a data directory of its own', async () => {
@@ -106,44 +84,44 @@ test('with DATABASE_URL it is ready without a data directory of its own', async 
 });
 
 test('a log for machines is JSON and nothing else', async () => {
-  const { service } = await start();
-  const lines = service.out().trim().split('\n');
-  expect(() => lines.map((line): unknown => JSON.parse(line))).not.toThrow();
+  const service = await start();
+  expect(() => logLines(service)).not.toThrow();
 });
 
 describe('running and ending', () => {
   test('SIGTERM lets accepted requests finish and ends with 0', async () => {
-    const { service, url } = await start();
+    const service = await start();
+    const { url } = service;
     const slow = fetch(`${url}/api/Slow`);
     await hasBegun(url, 'slow');
-    service.process.kill('SIGTERM');
+    const exit = service.end('SIGTERM');
     const answer = await slow;
     expect([answer.status, await answer.json()]).toEqual([200, { answer: 'late' }]);
-    expect(await service.ended()).toBe(0);
+    expect(await exit).toEqual({ code: 0, signal: null });
     expect(logLine(service, 'stopped')).toBeDefined();
   });
 
   test('Ctrl-C under npm, which arrives twice, is one wish', async () => {
-    const { service } = await start();
-    service.process.kill('SIGINT');
-    service.process.kill('SIGINT');
-    expect(await service.ended()).toBe(0);
+    const service = await start();
+    void service.end('SIGINT');
+    expect(await service.end('SIGINT')).toEqual({ code: 0, signal: null });
   });
 
   test('a second signal ends at once, whatever still runs', async () => {
-    const { service, url } = await start();
+    const service = await start();
+    const { url } = service;
     expect((await fetch(`${url}/api/Begin`, { method: 'POST' })).status).toBe(200);
     await hasBegun(url, 'never'); // and would have 25 s to finish
-    service.process.kill('SIGTERM');
+    void service.end('SIGTERM');
     await waitFor(() => logLine(service, 'stopping; a second signal ends at once'));
     await pause(400); // what comes sooner counts as the same wish
-    expect(service.process.exitCode).toBeNull();
-    service.process.kill('SIGTERM');
-    expect(await service.ended()).toBe(143);
+    expect(logLine(service, 'stopped')).toBeUndefined();
+    expect(await service.end('SIGTERM')).toEqual({ code: 143, signal: null });
   });
 
   test('a rejection that user code forgot is logged and survived', async () => {
-    const { service, url } = await start();
+    const service = await start();
+    const { url } = service;
     await fetch(`${url}/api/Forget`, { method: 'POST' });
     const entry = await waitFor(() => logLine(service, 'unhandled rejection in user code'));
     expect(entry['err']).toMatchObject({ message: 'nobody waits for this' });
@@ -151,7 +129,8 @@ describe('running and ending', () => {
   });
 
   test('an error that user code throws out of a callback is logged and survived', async () => {
-    const { service, url } = await start();
+    const service = await start();
+    const { url } = service;
     await fetch(`${url}/api/Explode`, { method: 'POST' });
     const entry = await waitFor(() => logLine(service, 'uncaught exception in user code'));
     expect(entry['err']).toMatchObject({ message: 'thrown out of a callback' });
@@ -207,17 +186,15 @@ describe('what cannot start says so in one line and ends with 1', () => {
   });
 
   test('a flag that does not exist', async () => {
-    const service = run(['start', '--prot', '1']);
-    expect(await service.ended()).toBe(1);
-    expect(service.errors()).toContain("unknown option '--prot'");
+    const { code, errors } = await run(['start', '--prot', '1']);
+    expect(code).toBe(1);
+    expect(errors).toContain("unknown option '--prot'");
   });
 });
 
 test('--help and --version answer', async () => {
-  const help = run(['start', '--help']);
-  expect(await help.ended()).toBe(0);
-  expect(help.out()).toContain('--database-url <url>');
-  const version = run(['--version']);
-  expect(await version.ended()).toBe(0);
-  expect(version.out()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const help = await run(['start', '--help']);
+  expect([help.code, help.out]).toEqual([0, expect.stringContaining('--database-url <url>')]);
+  const version = await run(['--version']);
+  expect([version.code, version.out]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
 });

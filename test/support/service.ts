@@ -1,8 +1,8 @@
 /** The built service as a process of its own, as users run it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, rmdir } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { build } from '../../scripts/build.mjs';
@@ -29,6 +29,8 @@ export interface Service {
 export interface ServiceOptions {
   /** Relative to the project: `samples/order`. */
   readonly modules: readonly string[];
+  /** Where it is started. Default: the project's folder. */
+  readonly workingDirectory?: string;
   /** Flags of `perdure start`. */
   readonly flags?: readonly string[];
   /** That of the test's context, in tests that run at the same time. */
@@ -38,14 +40,20 @@ export interface ServiceOptions {
 /** Starts it on a free port and waits until it is ready. It is killed when the test ends, if it has not ended. */
 export async function startService({
   modules,
+  workingDirectory = root,
   flags = [],
   whenFinished = onTestFinished,
 }: ServiceOptions): Promise<Service> {
-  await buildOnce();
+  build({ onlyIfStale: true, quiet: true });
   const child = spawn(
     process.execPath,
-    ['dist/main.js', 'start', ...modules, '--port', '0', '--log-format', 'json', ...flags],
-    { cwd: root, env: ownEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
+    [
+      join(root, 'dist/main.js'),
+      'start',
+      ...modules.map((path) => join(root, path)),
+      ...['--port', '0', '--log-format', 'json', ...flags],
+    ],
+    { cwd: workingDirectory, env: ownEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const exited = exitOf(child);
   whenFinished(async () => {
@@ -80,24 +88,6 @@ export async function startService({
       return exited;
     },
   };
-}
-
-/** Test files run side by side; one of them builds what is stale, the others wait for it. */
-async function buildOnce(): Promise<void> {
-  const lock = `${root}node_modules/.perdure-build`;
-  await waitFor(
-    () =>
-      mkdir(lock).then(
-        () => true,
-        () => false,
-      ),
-    { timeoutMs: 60_000, what: 'another build to end' },
-  );
-  try {
-    build({ onlyIfStale: true, quiet: true });
-  } finally {
-    await rmdir(lock);
-  }
 }
 
 /** Settings of whoever runs the tests are not the service's. */
