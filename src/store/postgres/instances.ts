@@ -110,6 +110,7 @@ function statements(t: Tables) {
        returning sequence, ${nowMs} as now`,
     endPending: `update ${t.instances} set status = 'Terminated', output = $2, last_updated_at = now(), completed_at = now()
        where key = $1`,
+    wasTerminated: `select from ${t.instances} where key = $1 and status = 'Terminated'`,
     append: `insert into ${t.history} (instance_key, sequence, commit_id, events) values ($1, $2, gen_random_uuid(), $3)`,
     deleteInstance: `delete from ${t.instances} where key = $1`,
     deleteExecution: `delete from ${t.executions} where instance_key = $1`,
@@ -129,6 +130,12 @@ interface TargetRow {
   readonly key: string;
   readonly status: RuntimeStatus;
   readonly owned: boolean;
+}
+
+interface LockedRow {
+  readonly key: string;
+  readonly status: RuntimeStatus;
+  readonly execution_id: string;
 }
 
 interface Sent {
@@ -195,28 +202,27 @@ export class Instances {
   /** The id is taken: by an ended instance, which is replaced, or by a live one. */
   async #replace(start: InstanceStart): Promise<StartOutcome> {
     for (;;) {
-      const outcome = await this.#runner.transaction(async (client): Promise<StartOutcome | 'gone'> => {
-        const found = await client.query<{
-          key: string;
-          status: RuntimeStatus;
-          execution_id: string;
-          owner: string | null;
-        }>(this.#sql.lock, [start.hubId, start.instanceId]);
-        const old = found.rows[0];
-        if (old === undefined) return 'gone';
-        // Ours: the answer to an earlier sending of this very start was lost.
-        if (old.execution_id === start.executionId) return { kind: 'created', key: old.key };
-        if (!isTerminal(old.status)) return { kind: 'exists', status: old.status };
-        await this.#deleteAll(client, old.key);
-        const rows = await client.query<{ key: string }>(this.#sql.start.text, [...startValues([start])]);
-        const key = rows.rows[0]?.key;
-        return key === undefined ? 'gone' : { kind: 'created', key };
-      });
+      const outcome = await again(() => this.#tryReplace(start), { repeatAfterConnectionLoss: true });
       if (outcome !== 'gone') return outcome;
       // Purged in between: the plain way is open again.
       const rows = await this.#runner.rows<{ key: string }>(this.#sql.start, startValues([start]));
       if (rows[0] !== undefined) return { kind: 'created', key: rows[0].key };
     }
+  }
+
+  #tryReplace(start: InstanceStart): Promise<StartOutcome | 'gone'> {
+    return this.#runner.transaction(async (client) => {
+      const found = await client.query<LockedRow>(this.#sql.lock, [start.hubId, start.instanceId]);
+      const old = found.rows[0];
+      if (old === undefined) return 'gone';
+      // Ours: the answer to an earlier sending of this very start was lost.
+      if (old.execution_id === start.executionId) return { kind: 'created', key: old.key };
+      if (!isTerminal(old.status)) return { kind: 'exists', status: old.status };
+      await this.#deleteAll(client, old.key);
+      const rows = await client.query<{ key: string }>(this.#sql.start.text, [...startValues([start])]);
+      const key = rows.rows[0]?.key;
+      return key === undefined ? 'gone' : { kind: 'created', key };
+    });
   }
 
   async #sendAll(messages: readonly ClientMessage[]): Promise<readonly (Sent | Promise<Sent>)[]> {
@@ -296,29 +302,47 @@ export class Instances {
   }
 
   terminatePending(request: TerminatePending): Promise<'terminated' | undefined> {
-    return this.#runner.transaction(async (client) => {
-      const taken = await client.query<{ sequence: string; now: number }>(this.#sql.takePending, [request.key]);
-      const pending = taken.rows[0];
-      if (pending === undefined) return undefined;
-      const texts = toHistoryTexts(request.eventsAt(pending.now));
-      for (const [index, text] of texts.entries()) {
-        await client.query(this.#sql.append, [request.key, Number(pending.sequence) + 1 + index, text]);
-      }
-      await client.query(this.#sql.endPending, [request.key, request.output]);
-      await client.query(this.#sql.deleteMessages, [request.key]);
-      return 'terminated' as const;
-    });
+    let sent = false;
+    return again(
+      () =>
+        this.#runner.transaction(async (client) => {
+          const taken = await client.query<{ sequence: string; now: number }>(this.#sql.takePending, [request.key]);
+          const pending = taken.rows[0];
+          if (pending === undefined) {
+            // An earlier sending may have ended it.
+            const found = sent ? await client.query(this.#sql.wasTerminated, [request.key]) : undefined;
+            return found?.rowCount === 1 ? 'terminated' : undefined;
+          }
+          sent = true;
+          const texts = toHistoryTexts(request.eventsAt(pending.now));
+          for (const [index, text] of texts.entries()) {
+            await client.query(this.#sql.append, [request.key, Number(pending.sequence) + 1 + index, text]);
+          }
+          await client.query(this.#sql.endPending, [request.key, request.output]);
+          await client.query(this.#sql.deleteMessages, [request.key]);
+          return 'terminated' as const;
+        }),
+      { repeatAfterConnectionLoss: true },
+    );
   }
 
   purge(hubId: number, instanceId: string): Promise<PurgeOutcome> {
-    return this.#runner.transaction(async (client): Promise<PurgeOutcome> => {
-      const found = await client.query<{ key: string; status: RuntimeStatus }>(this.#sql.lock, [hubId, instanceId]);
-      const row = found.rows[0];
-      if (row === undefined) return { kind: 'not-found' };
-      if (!isTerminal(row.status)) return { kind: 'not-terminal', status: row.status };
-      await this.#deleteAll(client, row.key);
-      return { kind: 'purged' };
-    });
+    let sent: InstanceKey | undefined;
+    return again(
+      () =>
+        this.#runner.transaction(async (client): Promise<PurgeOutcome> => {
+          const found = await client.query<LockedRow>(this.#sql.lock, [hubId, instanceId]);
+          const row = found.rows[0];
+          // An earlier sending has removed it, though its answer was lost; the id may be in use again.
+          if (sent !== undefined && row?.key !== sent) return { kind: 'purged' };
+          if (row === undefined) return { kind: 'not-found' };
+          if (!isTerminal(row.status)) return { kind: 'not-terminal', status: row.status };
+          sent = row.key;
+          await this.#deleteAll(client, row.key);
+          return { kind: 'purged' };
+        }),
+      { repeatAfterConnectionLoss: true },
+    );
   }
 
   async #deleteAll(
@@ -348,7 +372,7 @@ function startValues(starts: readonly InstanceStart[]): readonly unknown[] {
   ];
 }
 
-/** Repeats a statement that lost a deadlock or, where that is safe, its connection. */
+/** Repeats what lost a deadlock or, where that is safe, its connection. */
 async function again<Result>(
   run: () => Promise<Result>,
   options: { readonly repeatAfterConnectionLoss: boolean },
