@@ -118,7 +118,12 @@ export class Notifications implements NotificationBus {
   async #connect(): Promise<pg.Client | pg.PoolClient> {
     const { connectionString, pool } = this.#options;
     if (connectionString === undefined) return pool.connect();
-    const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000, keepAlive: true });
+    const client = new pg.Client({
+      connectionString,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+    });
     client.on('error', () => undefined);
     await client.connect();
     return client;

@@ -1,0 +1,198 @@
+/**
+ * A network that a test can break: a proxy in front of Postgres. It understands just enough of the protocol to know
+ * which statement a connection sends and when the server has answered it, so that a connection can be cut after a
+ * statement was executed and before its answer arrives.
+ */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** What happens to the connection that next sends a statement. */
+export type Cut =
+  /** The server never sees it. */
+  | 'before'
+  /** The server has executed and, outside of a transaction, committed it; its answer is thrown away. */
+  | 'after';
+
+interface Trap {
+  readonly text: string;
+  readonly cut: Cut;
+  times: number;
+  readonly sprung: () => void;
+}
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** Bytes of the server's message under way that are still to come. */
+  owed: number;
+  /** The beginning of a server message that is not long enough to tell its length. */
+  head: Buffer;
+  /** Set when the answer to the statement under way is to be thrown away. */
+  swallowing: Trap | undefined;
+  /** Nothing passes, and nobody is told. */
+  dead: boolean;
+}
+
+const readyForQuery = 'Z'.charCodeAt(0);
+
+export class TcpProxy {
+  readonly #target: { readonly host: string; readonly port: number };
+  readonly #server: Server;
+  readonly #links = new Set<Link>();
+  readonly #url: URL;
+  #traps: Trap[] = [];
+  #holes = false;
+  #refusing = false;
+
+  private constructor(url: string) {
+    this.#url = new URL(url);
+    this.#target = { host: this.#url.hostname, port: Number(this.#url.port || 5432) };
+    this.#server = createServer((client) => this.#accept(client));
+  }
+
+  /** Opens a proxy to the server of a connection URL; closed when the test is over. */
+  static async open(url: string): Promise<TcpProxy> {
+    const proxy = new TcpProxy(url);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    const address = proxy.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+    proxy.#url.hostname = '127.0.0.1';
+    proxy.#url.port = String(address.port);
+    onTestFinished(() => proxy.close());
+    return proxy;
+  }
+
+  /** The same database through the proxy. */
+  get url(): string {
+    return this.#url.href;
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#links.size;
+  }
+
+  /**
+   * Cuts the next connections that send a statement holding this text (the name of a prepared statement will do).
+   * @returns a promise of the (last) cut
+   */
+  cut(text: string, cut: Cut, times = 1): Promise<void> {
+    return new Promise((sprung) => this.#traps.push({ text, cut, times, sprung }));
+  }
+
+  /** Resets every open connection. */
+  resetAll(): void {
+    for (const link of [...this.#links]) this.#reset(link);
+  }
+
+  /** From now on bytes vanish in both directions, on connections that are open and on new ones. */
+  blackhole(): void {
+    this.#holes = true;
+    for (const link of this.#links) link.dead = true;
+  }
+
+  /** From now on new connections are refused, open ones reset. */
+  refuse(): void {
+    this.#refusing = true;
+    this.resetAll();
+  }
+
+  /** New connections work again. Those that vanished stay vanished. */
+  heal(): void {
+    this.#holes = false;
+    this.#refusing = false;
+    this.#traps = [];
+  }
+
+  async close(): Promise<void> {
+    this.resetAll();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #accept(client: Socket): void {
+    if (this.#refusing) {
+      client.on('error', () => undefined);
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect(this.#target);
+    const link: Link = {
+      client,
+      server,
+      owed: 0,
+      head: Buffer.alloc(0),
+      swallowing: undefined,
+      dead: this.#holes,
+    };
+    this.#links.add(link);
+    client.on('data', (chunk: Buffer) => this.#fromClient(link, chunk));
+    server.on('data', (chunk: Buffer) => this.#fromServer(link, chunk));
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => this.#reset(link));
+      socket.on('close', () => this.#closed(link, socket));
+    }
+  }
+
+  #fromClient(link: Link, chunk: Buffer): void {
+    if (link.dead) return;
+    const trap = this.#traps.find((candidate) => chunk.includes(candidate.text));
+    if (trap !== undefined) {
+      trap.times -= 1;
+      if (trap.times === 0) this.#traps = this.#traps.filter((candidate) => candidate !== trap);
+      if (trap.cut === 'before') {
+        this.#spring(link, trap);
+        return;
+      }
+      link.swallowing = trap;
+    }
+    link.server.write(chunk);
+  }
+
+  #fromServer(link: Link, chunk: Buffer): void {
+    const answered = this.#follow(link, chunk);
+    if (link.dead) return;
+    if (link.swallowing === undefined) link.client.write(chunk);
+    else if (answered) this.#spring(link, link.swallowing);
+  }
+
+  /** Keeps count of the server's messages. @returns whether one of them said that it is ready for the next query */
+  #follow(link: Link, chunk: Buffer): boolean {
+    let answered = false;
+    let rest = chunk;
+    for (;;) {
+      const skipped = Math.min(link.owed, rest.length);
+      link.owed -= skipped;
+      rest = rest.subarray(skipped);
+      if (rest.length === 0) return answered;
+      const head = Buffer.concat([link.head, rest]);
+      if (head.length < 5) {
+        link.head = head;
+        return answered;
+      }
+      if (head[0] === readyForQuery) answered = true;
+      link.owed = head.readUInt32BE(1) + 1 - link.head.length;
+      link.head = Buffer.alloc(0);
+    }
+  }
+
+  #spring(link: Link, trap: Trap): void {
+    this.#reset(link);
+    if (trap.times === 0) trap.sprung();
+  }
+
+  #reset(link: Link): void {
+    this.#links.delete(link);
+    link.dead = true;
+    if (!link.client.destroyed) link.client.resetAndDestroy();
+    link.server.destroy();
+  }
+
+  /** One side has left: so does the other, unless the network between them is broken. */
+  #closed(link: Link, socket: Socket): void {
+    if (link.dead && socket === link.server) return;
+    this.#links.delete(link);
+    link.client.destroy();
+    link.server.destroy();
+  }
+}
