@@ -48,7 +48,11 @@ if (options.list) {
   console.log(`systems  ${systems.join(', ')}`);
   process.exit(0);
 }
-const chosenWorkloads = choose(options.only, workloads.map(({ id }) => id), 'workload');
+const chosenWorkloads = choose(
+  options.only,
+  workloads.map(({ id }) => id),
+  'workload',
+);
 const chosenSystems = choose(options.systems, systems, 'system');
 const repetitions = Number(options.repetitions ?? (options.quick ? 1 : 3));
 const timeoutMs = options.quick ? 30_000 : 240_000;
@@ -123,23 +127,28 @@ for (const workload of workloads.filter(({ id }) => chosenWorkloads.includes(id)
       const size = workload.sizes(system, options.quick);
       cells[system] ??= { size: describeSize(size) };
       try {
-        if (options.profile) await postgres.trackStatements(true);
+        if (options.profile && !(await postgres.trackStatements(true))) say('no statement statistics here');
         const metrics = await workload.measure(bench, system, size);
         if (options.profile) await dumpStatements(workload.id, system);
         runs[system].push(metrics);
         const [headline] = workload.columns.find(([name]) => name === workload.headline) ?? workload.columns[0];
-        say(`${clock()} ${workload.id.padEnd(7)} ${repetition}/${repetitions} ${system.padEnd(16)} ${describe(workload, metrics, headline)}`);
+        say(
+          `${clock()} ${workload.id.padEnd(7)} ${repetition}/${repetitions} ${system.padEnd(16)} ${describe(workload, metrics, headline)}`,
+        );
       } catch (error) {
         if (interrupted) break;
         cells[system].error = error.message;
         failed ||= system === 'perdure';
-        say(`${clock()} ${workload.id.padEnd(7)} ${repetition}/${repetitions} ${system.padEnd(16)} failed: ${error.message}`);
+        say(
+          `${clock()} ${workload.id.padEnd(7)} ${repetition}/${repetitions} ${system.padEnd(16)} failed: ${error.message}`,
+        );
       } finally {
         for (const one of [...running].reverse()) await one.stop();
       }
     }
   }
-  for (const system of names) Object.assign(cells[system] ?? {}, { metrics: medians(runs[system]), runs: runs[system] });
+  for (const system of names)
+    Object.assign(cells[system] ?? {}, { metrics: medians(runs[system]), runs: runs[system] });
   for (const [system, cannot] of Object.entries(workload.cannot ?? {})) {
     if (chosenSystems.includes(system)) cells[system] = { cannot, metrics: {} };
   }
@@ -164,7 +173,8 @@ async function finish(code) {
 /** Builds Perdure and installs the peers where that has not been done. */
 function prepare() {
   mkdirSync(`${output}profile`, { recursive: true });
-  const run = (program, args, cwd) => execFileSync(program, args, { cwd, stdio: 'inherit', shell: process.platform === 'win32' });
+  const run = (program, args, cwd) =>
+    execFileSync(program, args, { cwd, stdio: 'inherit', shell: process.platform === 'win32' });
   if (!process.env.BENCH_NO_BUILD) run(process.execPath, [`${root}scripts/build.mjs`], root);
   const installed = `${here}node_modules/.package-lock.json`;
   const isCurrent = existsSync(installed) && existsSync(`${here}node_modules/pg/package.json`) && sameVersions();

@@ -25,7 +25,8 @@ export class HttpLoad {
   /** One request on one of the connections. */
   request(method, path, { body, connection = 0, headers = '' } = {}) {
     const text = body === undefined ? '' : JSON.stringify(body);
-    const content = body === undefined ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n`;
+    const content =
+      body === undefined ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n`;
     return this.#connections[connection].send(
       `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}:${this.#port}\r\n${headers}${content}\r\n${text}`,
     );

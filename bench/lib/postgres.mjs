@@ -16,7 +16,6 @@ const settings = {
   log_lock_waits: 'on',
   shared_preload_libraries: 'pg_stat_statements',
   'pg_stat_statements.max': '10000',
-  'pg_stat_statements.track': 'none',
 };
 
 export async function openPostgres({ dataDir, log }) {
@@ -25,10 +24,12 @@ export async function openPostgres({ dataDir, log }) {
   const { startEmbeddedPostgres } = await import('../../dist/store/embedded/embedded-postgres.js');
   await rm(dataDir, { recursive: true, force: true });
   const server = await startEmbeddedPostgres({ dataDir, log, settings });
-  return new BenchPostgres(server.url, async () => {
+  const postgres = new BenchPostgres(server.url, async () => {
     await server.stop();
     await rm(dataDir, { recursive: true, force: true });
   });
+  await postgres.trackStatements(false);
+  return postgres;
 }
 
 class BenchPostgres {
@@ -50,7 +51,9 @@ class BenchPostgres {
 
   async describe() {
     const names = ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_level', 'shared_buffers'];
-    const rows = await this.rows('select name, current_setting(name) as value from unnest($1::text[]) as name', [names]);
+    const rows = await this.rows('select name, current_setting(name) as value from unnest($1::text[]) as name', [
+      names,
+    ]);
     return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
   }
 
@@ -73,13 +76,13 @@ class BenchPostgres {
   async trackStatements(on) {
     try {
       await this.rows('create extension if not exists pg_stat_statements');
-      await this.rows(`alter system set pg_stat_statements.track = ${on ? 'all' : 'none'}`);
+      await this.rows(`alter system set pg_stat_statements.track = '${on ? 'all' : 'none'}'`);
       await this.rows('select pg_reload_conf()');
-      await this.rows('select pg_stat_statements_reset()');
       await new Promise((done) => setTimeout(done, 200));
+      if (on) await this.rows('select pg_stat_statements_reset()');
       return true;
     } catch {
-      return false;
+      return false; // not loaded, or not ours to change, in the Postgres of DATABASE_URL
     }
   }
 

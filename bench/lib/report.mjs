@@ -34,7 +34,9 @@ export function toMarkdown({ environment, results, versions }) {
 
 function workloadTable(workload, cells) {
   const own = cells.perdure?.metrics?.[workload.headline];
-  const columns = workload.columns.filter(([name]) => Object.values(cells).some((cell) => cell.metrics?.[name] !== undefined));
+  const columns = workload.columns.filter(([name]) =>
+    Object.values(cells).some((cell) => cell.metrics?.[name] !== undefined),
+  );
   const compared = Object.keys(cells).length > 1;
   const lines = [
     `## ${workload.id}: ${workload.title}`,
@@ -46,7 +48,9 @@ function workloadTable(workload, cells) {
     const values = columns.map(([name, , digits]) => format(cell.metrics?.[name], digits));
     const theirs = cell.metrics?.[workload.headline];
     const ratio = workload.lower ? theirs / own : own / theirs;
-    const factor = !compared ? '' : ` ${system === 'perdure' || !Number.isFinite(ratio) ? '' : `${format(ratio, 2)} ×`} |`;
+    const factor = !compared
+      ? ''
+      : ` ${system === 'perdure' || !Number.isFinite(ratio) ? '' : `${format(ratio, 2)} ×`} |`;
     const note = [cell.error ?? '', cell.cannot ?? '', workload.notes?.[system] ?? ''].filter(Boolean).join('; ');
     lines.push(`| ${system} | ${values.join(' | ')} |${factor} ${cell.size ?? ''} | ${oneLine(note)} |`);
   }
@@ -86,7 +90,8 @@ export function targets(results) {
   const over = (id, name, peers, times, what) => {
     const peer = best(id, peers, name, false);
     const own = value(id, 'perdure', name);
-    if (peer && own) atLeast(id, `>= ${times} × ${what}`, own / peer[1], times, `${format(own / peer[1], 2)} × ${peer[0]}`);
+    if (peer && own)
+      atLeast(id, `>= ${times} × ${what}`, own / peer[1], times, `${format(own / peer[1], 2)} × ${peer[0]}`);
   };
 
   over('W1', 'perSecond', engines, 15, 'the best Postgres-backed workflow engine');
@@ -100,7 +105,13 @@ export function targets(results) {
   const p50 = value('W2', 'perdure', 'p50');
   const fastest = best('W2', [...engines, 'restate', 'graphile-worker', 'pg-boss'], 'p50', true);
   if (p50 && fastest) {
-    atMost('W2', 'p50 <= half of the best peer', p50 / fastest[1], 0.5, `${format(p50 / fastest[1], 2)} × ${fastest[0]}`);
+    atMost(
+      'W2',
+      'p50 <= half of the best peer',
+      p50 / fastest[1],
+      0.5,
+      `${format(p50 / fastest[1], 2)} × ${fastest[0]}`,
+    );
   }
   if (p50) {
     const spread = value('W2', 'perdure', 'p99') / p50;
@@ -109,14 +120,26 @@ export function targets(results) {
   const cost = value('W3', 'perdure', 'costRatio');
   if (cost) {
     const difference = Math.max(cost, 1 / cost);
-    atMost('W3', 'cost per activity within 20 % of each other', difference, 1.2, `${format(cost, 2)} (10,000 against 1,000)`);
+    atMost(
+      'W3',
+      'cost per activity within 20 % of each other',
+      difference,
+      1.2,
+      `${format(cost, 2)} (10,000 against 1,000)`,
+    );
   }
   over('W3', 'best', engines, 15, 'the best workflow engine');
   over('W3', 'best', ['graphile-worker'], 1, 'graphile-worker');
   const step = value('W4', 'perdure', 'msPerStep');
   const quickest = best('W4', [...engines, 'restate', 'graphile-worker', 'pg-boss'], 'msPerStep', true);
   if (step && quickest) {
-    atMost('W4', 'a step <= 0.6 × the best peer', step / quickest[1], 0.6, `${format(step / quickest[1], 2)} × ${quickest[0]}`);
+    atMost(
+      'W4',
+      'a step <= 0.6 × the best peer',
+      step / quickest[1],
+      0.6,
+      `${format(step / quickest[1], 2)} × ${quickest[0]}`,
+    );
   }
   const edges = value('W4', 'perdure', 'lastToFirst');
   atMost('W4', 'the last 200 steps <= 1.1 × the first 200', edges, 1.1, `${format(edges, 2)} ×`);
@@ -128,13 +151,20 @@ export function targets(results) {
   const calmest = best('W6', [...engines, 'restate', 'graphile-worker', 'pg-boss'], 'cpuPercent', true);
   const cpu = value('W6', 'perdure', 'cpuPercent');
   if (calmest && cpu !== undefined) {
-    atMost('W6', 'no more CPU than the best peer', cpu / calmest[1], 1, `${format(cpu, 2)} % against ${format(calmest[1], 2)} % (${calmest[0]})`);
+    atMost(
+      'W6',
+      'no more CPU than the best peer',
+      cpu / calmest[1],
+      1,
+      `${format(cpu, 2)} % against ${format(calmest[1], 2)} % (${calmest[0]})`,
+    );
   }
   atLeast('W7', 'throughput >= 90 % of the empty store', value('W7', 'perdure', 'throughputRatio'), 0.9);
   atLeast('W7', 'speed of one >= 90 % of the empty store', value('W7', 'perdure', 'latencyRatio'), 0.9);
   for (const number of [2, 4]) {
     const one = value('W8', 'perdure', 'processes1');
-    if (one) atLeast('W8', `${number} processes: no loss against one`, value('W8', 'perdure', `processes${number}`) / one, 1);
+    if (one)
+      atLeast('W8', `${number} processes: no loss against one`, value('W8', 'perdure', `processes${number}`) / one, 1);
   }
   const fights = ['deadlocks', 'rollbacks', 'lockWaits'].map((name) => value('W8', 'perdure', name));
   if (fights[0] !== undefined) {

@@ -272,7 +272,11 @@ export const workloads = [
     systems: ['perdure'],
     why: alone,
     sizes: sizes([
-      [['perdure'], { count: 4_000, warmUp: 1_000, processes: [1, 2, 4] }, { count: 20_000, warmUp: 3_000, processes: [1, 2, 4] }],
+      [
+        ['perdure'],
+        { count: 4_000, warmUp: 1_000, processes: [1, 2, 4] },
+        { count: 20_000, warmUp: 3_000, processes: [1, 2, 4] },
+      ],
     ]),
     columns: [
       ['processes1', '1 process: orchestrations/s', 0],
@@ -289,7 +293,9 @@ export const workloads = [
         const first = await bench.start(system);
         const all = [first];
         while (all.length < number) all.push(await bench.start(system, { database: first.database }));
-        await Promise.all(all.map(({ driver }) => driver.run('hello', { count: Math.ceil(warmUp / number), shared: true })));
+        await Promise.all(
+          all.map(({ driver }) => driver.run('hello', { count: Math.ceil(warmUp / number), shared: true })),
+        );
         const before = await bench.postgres.activity(first.database);
         let waits = 0;
         const watch = setInterval(() => {

@@ -104,6 +104,7 @@ async function open({ databaseUrl }) {
 
 export default {
   version: installedVersion('graphile-worker'),
-  settings: 'its performance page: concurrentJobs 24, maxPoolSize 25, localQueue 500, completeJobBatchDelay 0; addJobs for starts',
+  settings:
+    'its performance page: concurrentJobs 24, maxPoolSize 25, localQueue 500, completeJobBatchDelay 0; addJobs for starts',
   open,
 };

@@ -58,7 +58,7 @@ async function open({ databaseUrl }) {
   const allEnded = () => questions.until('select not exists (select from perdure.executions)');
   const complete = async (id, timeoutMs = 600_000) => {
     const instance = await hub.client.waitForCompletion(id, { timeoutMs });
-    if (instance?.status !== 'Completed') throw new Error(`instance is ${instance?.status}`);
+    if (instance?.runtimeStatus !== 'Completed') throw new Error(`instance is ${instance?.runtimeStatus}`);
   };
 
   async function runHello({ count, warmUp = 0, shared = false }) {

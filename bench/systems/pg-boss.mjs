@@ -24,7 +24,11 @@ async function open({ databaseUrl }) {
   };
   await work('hello', async (jobs) => {
     const next = jobs.filter(({ data }) => data.step + 1 < cities.length);
-    if (next.length > 0) await boss.insert('hello', next.map(({ data }) => ({ data: { step: data.step + 1 } })));
+    if (next.length > 0)
+      await boss.insert(
+        'hello',
+        next.map(({ data }) => ({ data: { step: data.step + 1 } })),
+      );
     for (let i = next.length; i < jobs.length; i++) ended.add();
   });
   await work('noop', async (jobs) => {
@@ -37,16 +41,20 @@ async function open({ databaseUrl }) {
   });
   const insert = (queue, count, data) =>
     each(Math.ceil(count / 1_000), 4, (index) =>
-      boss.insert(queue, Array.from({ length: Math.min(1_000, count - index * 1_000) }, () => ({ data }))),
+      boss.insert(
+        queue,
+        Array.from({ length: Math.min(1_000, count - index * 1_000) }, () => ({ data })),
+      ),
     );
-  const through = (queue, data) => async function through({ count, warmUp = 0 }) {
-    if (warmUp > 0) await through({ count: warmUp });
-    const counted = ended.after(count);
-    const startedAt = now();
-    await insert(queue, count, data);
-    await counted;
-    return { perSecond: (count / (now() - startedAt)) * 1_000 };
-  };
+  const through = (queue, data) =>
+    async function through({ count, warmUp = 0 }) {
+      if (warmUp > 0) await through({ count: warmUp });
+      const counted = ended.after(count);
+      const startedAt = now();
+      await insert(queue, count, data);
+      await counted;
+      return { perSecond: (count / (now() - startedAt)) * 1_000 };
+    };
   const runChain = async (count) => {
     ticks = [];
     const counted = ended.after(1);

@@ -55,9 +55,9 @@ const waits = restate.workflow({
 async function open() {
   const [servicePort, ingressPort, adminPort, nodePort] = await freePorts(4);
   const baseDir = mkdtempSync(join(tmpdir(), 'bench-restate-'));
-  const binary = createRequire(createRequire(import.meta.url).resolve('@restatedev/restate-server/package.json')).resolve(
-    `@restatedev/restate-server-${process.platform}-${process.arch}/bin/restate-server`,
-  );
+  const binary = createRequire(
+    createRequire(import.meta.url).resolve('@restatedev/restate-server/package.json'),
+  ).resolve(`@restatedev/restate-server-${process.platform}-${process.arch}/bin/restate-server`);
   const server = spawn(binary, ['--no-logo', '--listen-mode', 'tcp'], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
