@@ -90,7 +90,7 @@ export const zones = [
   { files: 'main.ts', src: ['cli', 'service', 'package-root.ts'], packages: [], node: 'all' },
   {
     files: 'index.ts',
-    src: ['model', 'client', 'http/server.ts', 'worker/in-process', 'task-hub.ts'],
+    src: ['model', 'core/replay/task-failed-error.ts', 'client', 'http/server.ts', 'worker/in-process', 'task-hub.ts'],
     packages: [],
     node: [],
   },

@@ -33,6 +33,7 @@ export type {
   StartOptions,
   WaitOptions,
 } from './client/client.ts';
+export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
 export type { Failure } from './model/failure.ts';
 export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from './model/instance.ts';
