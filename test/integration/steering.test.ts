@@ -233,7 +233,8 @@ inBothModes('suspend and resume', ({ open }) => {
 
   it('B121: a timer that comes due while suspended fires after the resume', async () => {
     const body = orchestration('Body', async (ctx) => {
-      await ctx.createTimer(50);
+      // Long enough to be suspended before it fires, also on a busy machine.
+      await ctx.createTimer(500);
       return 'fired';
     });
     const hub = await open({ functions: [body] });
