@@ -5,10 +5,19 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { ExecutionState } from '../core/state/execution-state.ts';
+import type { HistoryEvent } from '../model/history.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
 import type { Cancellation } from './cancellation.ts';
 import type { OrchestrationRun } from './executor.ts';
+
+/** What is kept of an execution between its turns. */
+export interface Memory {
+  readonly state: ExecutionState;
+  readonly run: OrchestrationRun;
+  /** History that was read and that the run has not played yet: its next turn plays it first. */
+  unplayed: readonly HistoryEvent[];
+}
 
 export interface LiveInstance {
   instance: OwnedInstance;
@@ -20,7 +29,7 @@ export interface LiveInstance {
   /** Taken from a dead worker and not yet looked through for lost activities. */
   takenOver: boolean;
   /** What the engine and the orchestrator know; `undefined`: read the history first. */
-  memory: { readonly state: ExecutionState; readonly run: OrchestrationRun } | undefined;
+  memory: Memory | undefined;
   /** What happened here and the next turn takes: ends of local activities, its own start. */
   events: LocalEvent[];
   /** Local activities under way, by the id of their TaskScheduled. */

@@ -20,7 +20,7 @@ import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
-import { abortAll, type LiveInstance, type LiveInstances } from './live-instances.ts';
+import { abortAll, type LiveInstance, type Memory, type LiveInstances } from './live-instances.ts';
 
 /** Workers that an instance may bring down before it is given up (decision 18). */
 const maxCrashes = 10;
@@ -156,7 +156,8 @@ export class OrchestrationProcessor {
     if (isTerminal(live.instance.status)) return this.#discardAll(live);
     const contents = await this.#read(live);
     if (!live.owned || live.memory === undefined) return;
-    const { state, run } = live.memory;
+    const { memory } = live;
+    const { state, run } = memory;
     const now = contents?.readAt ?? this.#options.clock.now();
     const lostTasks = live.takenOver && contents ? lostActivities(live, contents) : undefined;
     live.takenOver = false;
@@ -171,7 +172,8 @@ export class OrchestrationProcessor {
 
     if (opened.terminated) abortAll(live, 'The orchestration was terminated.');
     if (live.instance.crashCount > maxCrashes) return this.#fail(live, opened, poisoned(live));
-    const history = contents?.history ?? [];
+    const history = memory.unplayed;
+    memory.unplayed = [];
     const decision = opened.runs ? await run.advance({ history, newEvents: opened.newEvents }) : undefined;
     if (!live.owned) return;
     const closed = closeTurn({
@@ -217,10 +219,11 @@ export class OrchestrationProcessor {
     return contents;
   }
 
-  #openMemory(live: LiveInstance, history: readonly HistoryEvent[]): NonNullable<LiveInstance['memory']> {
+  #openMemory(live: LiveInstance, history: readonly HistoryEvent[]): Memory {
     const { instance } = live;
     live.weight = history.length * 250;
     return {
+      unplayed: history,
       state: stateOf(instance.executionId, history),
       run: this.#options.executor.openRun({
         instanceKey: instance.key,

@@ -1,3 +1,4 @@
+import { DurableError } from '../../model/errors.ts';
 import {
   isActivity,
   isOrchestration,
@@ -13,7 +14,7 @@ export class FunctionRegistry {
   readonly #orchestrations = new Map<string, OrchestrationDefinition<never, unknown>>();
   readonly #activities = new Map<string, ActivityDefinition<never, unknown>>();
 
-  /** @throws Error when two different definitions have one name, TypeError for what is no definition */
+  /** @throws DurableError `InvalidArgument` when two different definitions have one name, TypeError for what is no definition */
   constructor(definitions: readonly FunctionDefinition[]) {
     for (const definition of definitions) {
       if (isOrchestration(definition)) add(this.#orchestrations, 'orchestrations', definition);
@@ -38,7 +39,10 @@ function add<T extends FunctionDefinition>(registered: Map<string, T>, kind: str
   // The same definition may be exported by several modules.
   if (before !== undefined && before !== definition) {
     const names = before.name === definition.name ? `'${before.name}'` : `'${before.name}' and '${definition.name}'`;
-    throw new Error(`Two ${kind} are named ${names}. Names are compared without case; rename one of them.`);
+    throw new DurableError(
+      'InvalidArgument',
+      `Two ${kind} are named ${names}. Names are compared without case; rename one of them.`,
+    );
   }
   registered.set(key, definition);
 }
