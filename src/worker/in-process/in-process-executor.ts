@@ -23,7 +23,7 @@ export class InProcessExecutor implements Executor {
   readonly #registry: FunctionRegistry;
   readonly #options: InProcessExecutorOptions;
 
-  /** @throws Error when two functions have one name */
+  /** @throws DurableError `InvalidArgument` when two functions have one name */
   constructor(options: InProcessExecutorOptions) {
     this.#registry = new FunctionRegistry(options.functions);
     this.#options = options;
