@@ -21,9 +21,11 @@ export class Counter {
 
   add() {
     this.#count += 1;
-    if (this.#waiting.length > 0) {
-      this.#waiting = this.#waiting.filter(({ target, done }) => this.#count < target || done());
-    }
+    if (this.#waiting.length === 0) return;
+    const reached = this.#waiting.filter(({ target }) => target <= this.#count);
+    if (reached.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ target }) => target > this.#count);
+    for (const { resolve } of reached) resolve();
   }
 
   get count() {
@@ -32,10 +34,13 @@ export class Counter {
 
   /** Resolves when `more` calls of `add` have come after this moment. */
   after(more) {
-    const target = this.#count + more;
-    return new Promise((resolve) => {
-      this.#waiting.push({ target, done: () => resolve() });
-    });
+    return this.reach(this.#count + more);
+  }
+
+  /** Resolves when there have been `target` calls of `add` in all. */
+  reach(target) {
+    if (target <= this.#count) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ target, resolve }));
   }
 }
 

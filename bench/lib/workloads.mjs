@@ -42,6 +42,7 @@ export const workloads = [
     sizes: helloSizes,
     columns: [
       ['perSecond', 'orchestrations/s', 0],
+      ['cpuPerItem', 'CPU µs each (its process)', 0],
       ['walPerItem', 'WAL bytes each', 0],
     ],
     headline: 'perSecond',
@@ -51,7 +52,26 @@ export const workloads = [
       const before = await bench.postgres.activity(database);
       const result = await driver.run('hello', { count });
       const after = await bench.postgres.activity(database);
-      return { ...result, ...(system === 'restate' ? {} : { walPerItem: (after.wal - before.wal) / count }) };
+      const cpuPerItem = (result.driverCpu / result.perSecond) * 1e6;
+      return {
+        ...result,
+        ...(system === 'restate' ? {} : { cpuPerItem, walPerItem: (after.wal - before.wal) / count }),
+      };
+    },
+  },
+  {
+    id: 'W1burst',
+    title: 'W1 with all of them started at once, more than the worker takes at a time',
+    systems: ['perdure'],
+    sizes: sizes([[['perdure'], { count: 5_000, warmUp: 1_000 }, { count: 30_000, warmUp: 5_000 }]]),
+    columns: [
+      ['perSecond', 'orchestrations/s', 0],
+      ['startsPerSecond', 'starts/s', 0],
+    ],
+    headline: 'perSecond',
+    measure: async (bench, system, { count, warmUp }) => {
+      const { driver } = await bench.start(system);
+      return driver.run('hello', { count, warmUp, inFlight: Number.MAX_SAFE_INTEGER });
     },
   },
   {

@@ -1,6 +1,6 @@
 /** Perdure: the built package, worker, client and HTTP front in one process, as `npm start` runs them. */
 import { readFileSync } from 'node:fs';
-import { chainMetrics, Counter, idleCpu, latencies, now, openQuestions, pause } from '../lib/driver-tools.mjs';
+import { chainMetrics, Counter, each, idleCpu, latencies, now, openQuestions, pause } from '../lib/driver-tools.mjs';
 
 const root = process.env.BENCH_PERDURE ?? new URL('../../', import.meta.url).href;
 const { activity, createServer, createTaskHub, http, orchestration } = await import(`${root}dist/index.js`);
@@ -61,13 +61,21 @@ async function open({ databaseUrl }) {
     if (instance?.runtimeStatus !== 'Completed') throw new Error(`instance is ${instance?.runtimeStatus}`);
   };
 
-  async function runHello({ count, warmUp = 0, shared = false }) {
-    if (warmUp > 0) await runHello({ count: warmUp });
-    const counted = shared ? undefined : ended.after(count);
+  /** Throughput with `inFlight` instances at a time, or with all of them at once. */
+  async function runHello({ count, warmUp = 0, inFlight = 1_000, shared = false }) {
+    if (warmUp > 0) await runHello({ count: warmUp, inFlight });
+    const before = ended.count;
     const startedAt = now();
-    await Promise.all(Array.from({ length: count }, () => hub.client.startNew('Hello')));
+    if (shared || inFlight >= count) {
+      await Promise.all(Array.from({ length: count }, () => hub.client.startNew('Hello')));
+    } else {
+      await each(count, 100, async (index) => {
+        await ended.reach(before + index - inFlight + 1);
+        await hub.client.startNew('Hello');
+      });
+    }
     const stored = now() - startedAt;
-    await counted;
+    if (!shared) await ended.reach(before + count);
     await allEnded();
     const elapsed = now() - startedAt;
     return { perSecond: (count / elapsed) * 1_000, startsPerSecond: (count / stored) * 1_000 };
@@ -208,6 +216,7 @@ async function seed(questions, count) {
 
 export default {
   version,
-  settings: 'defaults: 1,000 activity slots, 2,000 turns, 10,000 live instances, its own connection pool',
+  settings:
+    'defaults: 1,000 activity slots, 2,000 turns, 10,000 live instances, 17 connections; W1 with 1,000 instances in flight',
   open,
 };
