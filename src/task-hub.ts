@@ -78,7 +78,7 @@ const defaults = {
  * @throws DurableError `InvalidArgument` for options that cannot be
  */
 export function createTaskHub(options: TaskHubOptions): TaskHub {
-  if (options.databaseUrl === undefined && options.pool === undefined) {
+  if (!options.databaseUrl && options.pool === undefined) {
     throw new DurableError('InvalidArgument', 'createTaskHub needs databaseUrl or pool.');
   }
   const taskHub = options.taskHub ?? 'default';
@@ -86,6 +86,13 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const logger = options.logger ?? pino({ level: 'silent' });
   const pollMs = positive('pollMs', options.pollMs ?? defaults.pollMs);
   const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
+  const maxActivities = positive('maxActivities', options.maxActivities ?? defaults.maxActivities);
+  const maxTurns = positive('maxTurns', options.maxTurns ?? defaults.maxTurns);
+  const executor = new InProcessExecutor({
+    functions: options.functions ?? [],
+    log: (level, message, fields) => logger[level](fields, message),
+  });
+  // It connects: what can be refused has been looked at before.
   const store = openPostgresStore({
     schema,
     ...(options.databaseUrl === undefined ? {} : { connectionString: options.databaseUrl }),
@@ -98,16 +105,13 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
       ? undefined
       : new Worker({
           store,
-          executor: new InProcessExecutor({
-            functions: options.functions ?? [],
-            log: (level, message, fields) => logger[level](fields, message),
-          }),
+          executor,
           taskHub,
           log: logger,
           leaseMs,
           pollMs,
-          maxActivities: positive('maxActivities', options.maxActivities ?? defaults.maxActivities),
-          maxTurns: positive('maxTurns', options.maxTurns ?? defaults.maxTurns),
+          maxActivities,
+          maxTurns,
           stopGraceMs: options.stopGraceMs ?? defaults.stopGraceMs,
           unregisteredGraceMs: options.unregisteredActivityGraceMs ?? defaults.unregisteredGraceMs,
           live: {
