@@ -52,7 +52,7 @@ export class SystemProcess {
     const ended = this.#ended();
     if (!this.#failure) {
       const closed = this.#call('close', []).catch(() => undefined);
-      await Promise.race([closed, pause(10_000)]);
+      await Promise.race([closed, pause(2_000)]);
       if (this.#child.connected) this.#child.disconnect();
     }
     const kill = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);

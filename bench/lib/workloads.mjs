@@ -23,15 +23,15 @@ function sizes(table) {
 
 const helloSizes = sizes([
   [['raw'], { count: 10_000, warmUp: 2_000 }, { count: 60_000, warmUp: 5_000 }],
-  [['perdure'], { count: 5_000, warmUp: 2_000 }, { count: 30_000, warmUp: 5_000 }],
+  [['perdure'], { count: 4_000, warmUp: 2_000 }, { count: 30_000, warmUp: 5_000 }],
   [['pg-boss'], { count: 2_000, warmUp: 500 }, { count: 10_000, warmUp: 1_000 }],
   [['restate'], { count: 400, warmUp: 200 }, { count: 4_000, warmUp: 500 }],
-  ['all', { count: 200, warmUp: 50 }, { count: 1_500, warmUp: 200 }],
+  ['all', { count: 150, warmUp: 30 }, { count: 1_500, warmUp: 200 }],
 ]);
 const latencySizes = sizes([
   [['openworkflow'], { count: 12, warmUp: 2 }, { count: 100, warmUp: 10 }],
-  [['perdure'], { count: 200, warmUp: 50 }, { count: 1_000, warmUp: 200 }],
-  ['all', { count: 40, warmUp: 10 }, { count: 300, warmUp: 50 }],
+  [['perdure'], { count: 150, warmUp: 50 }, { count: 1_000, warmUp: 200 }],
+  ['all', { count: 30, warmUp: 5 }, { count: 300, warmUp: 50 }],
 ]);
 
 export const workloads = [
@@ -136,7 +136,7 @@ export const workloads = [
       [['perdure', ...queues], { counts: [1_000, 10_000], warmUp: 1_000 }, { counts: [1_000, 10_000], warmUp: 2_000 }],
       [['openworkflow'], { counts: [200], warmUp: 0 }, { counts: [900], warmUp: 0 }],
       [['restate'], { counts: [200], warmUp: 20 }, { counts: [1_000], warmUp: 50 }],
-      ['all', { counts: [300], warmUp: 50 }, { counts: [1_000, 10_000], warmUp: 100 }],
+      ['all', { counts: [200], warmUp: 20 }, { counts: [1_000, 10_000], warmUp: 100 }],
     ]),
     columns: [
       ['small', 'of 1,000: activities/s', 0],
@@ -171,9 +171,9 @@ export const workloads = [
     title: 'A chain of activities in one instance, each awaited',
     systems: systems.filter((system) => system !== 'raw'),
     sizes: sizes([
-      [['perdure'], { counts: [1_000, 5_000], warmUp: 300 }, { counts: [1_000, 10_000], warmUp: 500 }],
-      [['openworkflow', ...queues], { counts: [400], warmUp: 50 }, { counts: [900], warmUp: 100 }],
-      ['all', { counts: [400], warmUp: 50 }, { counts: [1_000, 10_000], warmUp: 100 }],
+      [['perdure'], { counts: [500, 2_000], warmUp: 200 }, { counts: [1_000, 10_000], warmUp: 500 }],
+      [['openworkflow', ...queues], { counts: [250], warmUp: 30 }, { counts: [900], warmUp: 100 }],
+      ['all', { counts: [250], warmUp: 30 }, { counts: [1_000, 10_000], warmUp: 100 }],
     ]),
     columns: [
       ['msPerStep', 'ms a step (1,000)', 2],
@@ -203,8 +203,8 @@ export const workloads = [
     systems: workflowSystems,
     cannot: { 'graphile-worker': noHistory, 'pg-boss': noHistory },
     sizes: sizes([
-      [['perdure'], { count: 2_000, warmUp: 1_000 }, { count: 2_000, warmUp: 2_000 }],
-      ['all', { count: 200 }, { count: 2_000 }],
+      [['perdure'], { count: 2_000, warmUp: 500 }, { count: 2_000, warmUp: 2_000 }],
+      ['all', { count: 100 }, { count: 2_000 }],
     ]),
     columns: [['perSecond', 'events/s', 0]],
     headline: 'perSecond',
@@ -218,8 +218,8 @@ export const workloads = [
     title: 'Idle, with completed instances stored',
     systems: systems.filter((system) => system !== 'raw'),
     sizes: sizes([
-      [['perdure', 'pg-boss'], { count: 2_000, seconds: 3 }, { count: 10_000, seconds: 15 }],
-      ['all', { count: 50, seconds: 3 }, { count: 1_000, seconds: 15 }],
+      [['perdure', 'pg-boss'], { count: 1_000, seconds: 2 }, { count: 10_000, seconds: 15 }],
+      ['all', { count: 20, seconds: 2 }, { count: 1_000, seconds: 15 }],
     ]),
     columns: [
       ['statementsPerSecond', 'statements/s', 1],
@@ -251,7 +251,7 @@ export const workloads = [
     sizes: sizes([
       [
         ['perdure'],
-        { count: 5_000, warmUp: 1_000, stored: 50_000, latency: 150 },
+        { count: 3_000, warmUp: 1_000, stored: 50_000, latency: 100 },
         { count: 20_000, warmUp: 3_000, stored: 1_000_000, latency: 500 },
       ],
     ]),
@@ -294,7 +294,7 @@ export const workloads = [
     sizes: sizes([
       [
         ['perdure'],
-        { count: 4_000, warmUp: 1_000, processes: [1, 2, 4] },
+        { count: 3_000, warmUp: 1_000, processes: [1, 2, 4] },
         { count: 20_000, warmUp: 3_000, processes: [1, 2, 4] },
       ],
     ]),

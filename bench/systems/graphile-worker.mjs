@@ -20,6 +20,7 @@ async function open({ databaseUrl }) {
       localQueue: { size: 500 },
       completeJobBatchDelay: 0,
       failJobBatchDelay: 0,
+      gracefulShutdownAbortTimeout: 50,
       logger,
     },
   };

@@ -126,9 +126,8 @@ async function open() {
     workloads,
     close: async () => {
       const gone = new Promise((done) => server.once('exit', done));
-      server.kill('SIGTERM');
-      await Promise.race([gone, pause(3_000)]);
       server.kill('SIGKILL');
+      await gone;
       rmSync(baseDir, { recursive: true, force: true });
     },
   };
