@@ -102,7 +102,7 @@ test('data survives a stop, and no process does', async () => {
   await query(first.url, `create table kept as select 'yes' as answer`);
   const pid = await postmasterPid();
   await first.stop();
-  expect(signal(pid, 0)).toBe(false);
+  await waitFor(() => !signal(pid, 0), { what: 'the end of the server' });
   expect(existsSync(join(dataDir, 'database-url'))).toBe(false);
 
   const second = await start();
@@ -226,6 +226,31 @@ test('installed without install scripts, the programs are completed', async () =
   expect(copy.postgres).toBe(join(bare, 'native', 'bin', 'postgres'));
   expect(await readdir(join(bare, 'native', 'lib'))).toEqual(await readdir(join(native, 'lib')));
 });
+
+test.runIf(process.getuid?.() === 0 && process.platform === 'linux')(
+  'programs that the user of Postgres cannot reach are copied once to where he can',
+  async () => {
+    const installed = await findPostgresBinaries({ user: undefined, log: () => undefined });
+    const hidden = join(dataDir, 'package');
+    await cp(join(installed.postgres, '..', '..', '..'), hidden, { recursive: true, verbatimSymlinks: true });
+    const cacheDir = await mkdtemp(join(tmpdir(), 'perdure-cache-'));
+    try {
+      await chmod(cacheDir, 0o755);
+      const find = () =>
+        findPostgresBinaries({
+          user: { uid: 65_534, gid: 65_534 },
+          log: (text) => messages.push(text),
+          native: join(hidden, 'native'),
+          cacheDir,
+        });
+      expect((await find()).initdb).toMatch(new RegExp(`^${cacheDir}/postgres-[^/]+/bin/initdb$`));
+      await find();
+      expect(messages).toEqual([expect.stringContaining('copied the Postgres programs')]);
+    } finally {
+      await rm(cacheDir, { recursive: true });
+    }
+  },
+);
 
 async function isLink(path: string): Promise<boolean> {
   return (await lstat(path)).isSymbolicLink();

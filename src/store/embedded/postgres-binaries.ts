@@ -27,12 +27,15 @@ export async function findPostgresBinaries(options: {
   readonly log: (text: string) => void;
   /** Folder with `bin`, `lib` and `share`. Default: the one of the installed package. */
   readonly native?: string;
+  /** Where a copy is kept if one is needed. */
+  readonly cacheDir?: string;
 }): Promise<PostgresBinaries> {
   const native = options.native ?? locate();
   // A clone in /root (mode 700) is the usual case where Postgres' user cannot reach node_modules.
   const usable = (await completeInstallation(native)) && (await tryRun(native, options.user)) === null;
   if (usable) return programsIn(native);
-  const copy = await copyOutside(native, options.log);
+  const cacheDir = options.cacheDir ?? (isRoot() ? '/var/cache/perdure' : join(homedir(), '.cache', 'perdure'));
+  const copy = await copyOutside({ native, cacheDir, log: options.log });
   const problem = await tryRun(copy, options.user);
   if (problem === null) return programsIn(copy);
   throw new EmbeddedPostgresError(`The embedded Postgres does not run here (${problem}); set DATABASE_URL instead.`);
@@ -124,9 +127,13 @@ async function tryRun(native: string, user: SystemUser | undefined): Promise<str
 }
 
 /** Copies the programs to where every user can read them; once for each version. */
-async function copyOutside(native: string, log: (text: string) => void): Promise<string> {
-  const parent = isRoot() ? '/var/cache/perdure' : join(homedir(), '.cache', 'perdure');
-  const target = join(parent, `postgres-${await versionOf(native)}-${process.platform}-${process.arch}`);
+async function copyOutside(options: {
+  readonly native: string;
+  readonly cacheDir: string;
+  readonly log: (text: string) => void;
+}): Promise<string> {
+  const { native, cacheDir, log } = options;
+  const target = join(cacheDir, `postgres-${await versionOf(native)}-${process.platform}-${process.arch}`);
   const complete = await access(target).then(
     () => true,
     () => false,
@@ -134,7 +141,7 @@ async function copyOutside(native: string, log: (text: string) => void): Promise
   if (complete) return target;
   const copying = `${target}.${process.pid}`;
   try {
-    await mkdir(parent, { recursive: true, mode: 0o755 });
+    await mkdir(cacheDir, { recursive: true, mode: 0o755 });
     await rm(copying, { recursive: true, force: true });
     await cp(native, copying, { recursive: true, verbatimSymlinks: true });
     // links.target is relative to the package: one level above the folder that was copied.
