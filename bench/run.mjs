@@ -60,9 +60,7 @@ const node = findNode();
 const log = `${output}systems.log`;
 writeFileSync(log, '');
 
-const load = loadavg()
-  .map((value) => value.toFixed(2))
-  .join(', ');
+const loads = loadavg().slice(0, 1);
 const postgres = await openPostgres({ dataDir: `${output}data`, log: say });
 const running = new Set();
 let interrupted = false;
@@ -236,9 +234,14 @@ function describeSize(size) {
 async function describeEnvironment() {
   const isWhole = options.only === undefined && options.systems === undefined;
   return {
-    note: options.quick
-      ? 'A quick run: small sizes, one repetition. It shows that everything works and roughly where it stands; the full run is what counts.'
-      : `A ${isWhole ? 'full' : 'partial'} run.`,
+    note: [
+      options.quick
+        ? 'A quick run: small sizes, one repetition. It shows that everything works and roughly where it stands; the full run is what counts.'
+        : `A ${isWhole ? 'full' : 'partial'} run.`,
+      ...(Math.max(...loads) > 0.75 * cpus().length
+        ? ['**The machine was busy with other work meanwhile**: every figure is too low, and ratios are rough.']
+        : []),
+    ].join(' '),
     date: new Date().toISOString(),
     commit: text('git', ['rev-parse', '--short', 'HEAD']),
     command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
@@ -247,7 +250,7 @@ async function describeEnvironment() {
     cpu: cpus()[0]?.model ?? 'unknown',
     memoryGb: Math.round(totalmem() / 2 ** 30),
     node: text(node, ['--version']),
-    load,
+    load: loads[0].toFixed(2),
     postgres: await postgres.describe(),
   };
 }
