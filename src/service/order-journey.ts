@@ -13,6 +13,8 @@ export function orderJourney(config: Pick<Config, 'http'>, url: string): readonl
     `curl -i -X POST ${link(`${api}/orchestrators/OrderOrchestrator/${id}`)} ${json} -d '${order(id)}'`;
   const post = (id: string, operation: string) => `curl -i -X POST ${link(`${api}/instances/${id}/${operation}`)}`;
   const look = (id: string) => `curl -i ${link(`${api}/instances/${id}`)}`;
+  // So that the lines also work when they are pasted all at once.
+  const lookLater = (id: string) => `sleep 2; ${look(id)}`;
   function link(text: string): string {
     // The key itself stays out of terminals and logs.
     return config.http?.systemKey === undefined ? text : `"${text}?code=$PERDURE_SYSTEM_KEY"`;
@@ -24,18 +26,18 @@ export function orderJourney(config: Pick<Config, 'http'>, url: string): readonl
     '# Place an order as a customer does; the answer (202) has the links to follow and to steer it.',
     `curl -i -X POST ${url}/api/orders ${json} -d '${order('A-1001')}'`,
     '',
-    '# Place one under an id of your own. After a second it waits for approval: see its customStatus.',
+    '# Place one under an id of your own. After a moment it waits for approval: see its customStatus.',
     start(approved),
-    look(approved),
+    lookLater(approved),
     '',
     '# Approve it, and see it completed.',
     `${post(approved, 'raiseEvent/Approval')} ${json} -d '"approved"'`,
-    look(approved),
+    lookLater(approved),
     '',
     '# Place another, end it, remove it: the last answer is 404.',
     start(ended),
     post(ended, 'terminate'),
-    look(ended),
+    lookLater(ended),
     `curl -i -X DELETE ${link(`${api}/instances/${ended}`)}`,
     look(ended),
   ];
