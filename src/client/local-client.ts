@@ -117,9 +117,9 @@ export class LocalClient implements OrchestrationClient {
         `An Orchestration instance with the status ${outcome.status} already exists.`,
       );
     }
-    if (owner !== undefined) {
+    if (outcome.owner !== null) {
       placement?.accept(
-        owner,
+        outcome.owner,
         firstClaim({ key: outcome.key, instanceId, name, version: version ?? null, executionId }),
         event,
       );

@@ -35,12 +35,17 @@ export interface InstanceStart {
   /** The message's event, without its timestamp: the store stamps it with the database's time. */
   readonly event: Omit<ExecutionStarted, 'timestamp'>;
   readonly scheduledStartAt: Date | null;
-  /** A worker of this process that takes it at once, instead of a start message that any worker may claim. */
+  /** A worker of this process that takes it at once, instead of a start message; only while its lease holds. */
   readonly owner: WorkerId | null;
 }
 
 export type StartOutcome =
-  | { readonly kind: 'created'; readonly key: InstanceKey }
+  | {
+      readonly kind: 'created';
+      readonly key: InstanceKey;
+      /** The worker that has it from birth; `null`: a start message waits for whoever claims it. */
+      readonly owner: WorkerId | null;
+    }
   /** A live instance has the id; nothing was changed. */
   | { readonly kind: 'exists'; readonly status: RuntimeStatus };
 

@@ -22,7 +22,8 @@ const moments: readonly {
   {
     moment: 'during the fan-out',
     order: {},
-    reached: (status) => status.customStatus?.step === 'generating colors',
+    // The moment is short: a slow machine may see it only when it has passed.
+    reached: (status) => status.customStatus?.step === 'generating colors' || isWaiting(status),
   },
   { moment: 'while it waits for approval', order: {}, reached: isWaiting },
 ];

@@ -112,7 +112,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     ensureHub: (name) => hubs.ensure(name),
     startInstance: async (start: InstanceStart): Promise<StartOutcome> => {
       const outcome = await instances.start(start);
-      if (outcome.kind === 'created' && start.owner === null)
+      if (outcome.kind === 'created' && outcome.owner === null)
         notifications.publish({ kind: 'instances', hubId: start.hubId });
       return outcome;
     },

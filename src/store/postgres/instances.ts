@@ -29,12 +29,13 @@ function statements(t: Tables) {
   const execution = `left join lateral (select * from ${t.executions} e where e.instance_key = i.key limit 1) e on true`;
   return {
     // Sorted by id, so that two batches that create the same ids wait for each other in one order. A start that a worker
-    // of this process takes at once is born owned and needs no message.
+    // of this process takes at once is born owned and needs no message; under an ended lease it is not stored here.
     start: statement(
       'start_instances',
       `with input as materialized (
          select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], ${jsonTexts('$6')}, $7::timestamptz[], ${jsonTexts('$8')}, $9::bigint[])
            as n (hub_id, instance_id, name, version, execution_id, input, start_at, event, owner)
+         where n.owner is null or exists (select 1 from ${t.workers} w where w.id = n.owner and w.expires_at > now())
        ), created as (
          insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at)
          select n.hub_id, n.instance_id, n.name, n.version, n.execution_id, n.input, n.start_at from input n
@@ -103,7 +104,7 @@ function statements(t: Tables) {
        left join lateral (select * from ${t.executions} e where e.instance_key = k.key limit 1) e on true
        where e.instance_key is null`,
     ),
-    lock: `select i.key, coalesce(e.status, i.status) as status, i.execution_id
+    lock: `select i.key, coalesce(e.status, i.status) as status, i.execution_id, e.owner
        from ${t.instances} i left join ${t.executions} e on e.instance_key = i.key
        where i.hub_id = $1 and i.instance_id = $2 for update of i`,
     takePending: `delete from ${t.executions} where instance_key = $1 and status = 'Pending' and owner is null
@@ -136,6 +137,14 @@ interface LockedRow {
   readonly key: string;
   readonly status: RuntimeStatus;
   readonly execution_id: string;
+}
+
+/** Who has an id. */
+interface TakenRow {
+  readonly key: string;
+  readonly status: RuntimeStatus;
+  readonly execution_id: string;
+  readonly owner: string | null;
 }
 
 interface Sent {
@@ -195,33 +204,34 @@ export class Instances {
     const created = new Map(rows.map((row) => [`${row.hub_id}/${row.instance_id}`, row.key]));
     return starts.map((start): StartOutcome | Promise<StartOutcome> => {
       const key = created.get(`${start.hubId}/${start.instanceId}`);
-      return key === undefined ? this.#replace(start) : { kind: 'created', key };
+      if (key !== undefined) return { kind: 'created', key, owner: start.owner };
+      // Taken is the id, or gone the lease of the worker that would have had it: now anybody may.
+      return this.#startOrReplace({ ...start, owner: null });
     });
   }
 
-  /** The id is taken: by an ended instance, which is replaced, or by a live one. */
-  async #replace(start: InstanceStart): Promise<StartOutcome> {
+  /** For an id that may be taken: by an ended instance, which is replaced, or by a live one. */
+  async #startOrReplace(start: InstanceStart): Promise<StartOutcome> {
     for (;;) {
-      const outcome = await again(() => this.#tryReplace(start), { repeatAfterConnectionLoss: true });
-      if (outcome !== 'gone') return outcome;
-      // Purged in between: the plain way is open again.
-      const rows = await this.#runner.rows<{ key: string }>(this.#sql.start, startValues([start]));
-      if (rows[0] !== undefined) return { kind: 'created', key: rows[0].key };
+      const [fresh] = await this.#runner.rows<{ key: string }>(this.#sql.start, startValues([start]));
+      if (fresh !== undefined) return { kind: 'created', key: fresh.key, owner: null };
+      const outcome = await this.#replace(start);
+      if (outcome !== 'gone') return outcome; // else purged in between: the plain way is open again
     }
   }
 
-  #tryReplace(start: InstanceStart): Promise<StartOutcome | 'gone'> {
-    return this.#runner.transaction(async (client) => {
-      const found = await client.query<LockedRow>(this.#sql.lock, [start.hubId, start.instanceId]);
+  #replace(start: InstanceStart): Promise<StartOutcome | 'gone'> {
+    return this.#runner.transaction(async (client): Promise<StartOutcome | 'gone'> => {
+      const found = await client.query<TakenRow>(this.#sql.lock, [start.hubId, start.instanceId]);
       const old = found.rows[0];
       if (old === undefined) return 'gone';
       // Ours: the answer to an earlier sending of this very start was lost.
-      if (old.execution_id === start.executionId) return { kind: 'created', key: old.key };
+      if (old.execution_id === start.executionId) return { kind: 'created', key: old.key, owner: old.owner };
       if (!isTerminal(old.status)) return { kind: 'exists', status: old.status };
       await this.#deleteAll(client, old.key);
       const rows = await client.query<{ key: string }>(this.#sql.start.text, [...startValues([start])]);
       const key = rows.rows[0]?.key;
-      return key === undefined ? 'gone' : { kind: 'created', key };
+      return key === undefined ? 'gone' : { kind: 'created', key, owner: null };
     });
   }
 
