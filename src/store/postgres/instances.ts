@@ -137,13 +137,6 @@ interface LockedRow {
   readonly key: string;
   readonly status: RuntimeStatus;
   readonly execution_id: string;
-}
-
-/** Who has an id. */
-interface TakenRow {
-  readonly key: string;
-  readonly status: RuntimeStatus;
-  readonly execution_id: string;
   readonly owner: string | null;
 }
 
@@ -213,16 +206,18 @@ export class Instances {
   /** For an id that may be taken: by an ended instance, which is replaced, or by a live one. */
   async #startOrReplace(start: InstanceStart): Promise<StartOutcome> {
     for (;;) {
-      const [fresh] = await this.#runner.rows<{ key: string }>(this.#sql.start, startValues([start]));
+      const [fresh] = await again(() => this.#runner.rows<{ key: string }>(this.#sql.start, startValues([start])), {
+        repeatAfterConnectionLoss: true,
+      });
       if (fresh !== undefined) return { kind: 'created', key: fresh.key, owner: null };
-      const outcome = await this.#replace(start);
+      const outcome = await again(() => this.#replace(start), { repeatAfterConnectionLoss: true });
       if (outcome !== 'gone') return outcome; // else purged in between: the plain way is open again
     }
   }
 
   #replace(start: InstanceStart): Promise<StartOutcome | 'gone'> {
     return this.#runner.transaction(async (client): Promise<StartOutcome | 'gone'> => {
-      const found = await client.query<TakenRow>(this.#sql.lock, [start.hubId, start.instanceId]);
+      const found = await client.query<LockedRow>(this.#sql.lock, [start.hubId, start.instanceId]);
       const old = found.rows[0];
       if (old === undefined) return 'gone';
       // Ours: the answer to an earlier sending of this very start was lost.
