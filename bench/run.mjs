@@ -267,7 +267,7 @@ async function dumpStatements(id, system) {
 
 function text(program, args) {
   try {
-    return execFileSync(program, args, { cwd: root, encoding: 'utf8' }).trim();
+    return execFileSync(program, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
     return 'unknown';
   }
