@@ -216,7 +216,10 @@ export function starts({ store, other, remains }: StoreUnderTest): void {
       const worker = await hub.worker();
       const rival = await hub.worker();
       const executionId = freshId('execution');
-      const key = await hub.start({ owner: worker.id, executionId });
+      const outcome = await hub.tryStart({ owner: worker.id, executionId });
+      if (outcome.kind !== 'created') throw new Error(outcome.kind);
+      expect(outcome.owner).toBe(worker.id);
+      const { key } = outcome;
       await hub.raise((await findById(key)).instanceId, 'Go');
       expect(await rival.claim({ dead: true })).toEqual([]);
       const instance = { ...(await findById(key)), executionId };
@@ -243,22 +246,35 @@ export function starts({ store, other, remains }: StoreUnderTest): void {
       expect(await store.readStart(key)).toEqual(start);
     });
 
-    it('cannot be left with a worker whose lease has ended', async () => {
-      const hub = await freshHub(store);
-      const worker = await hub.worker();
-      await worker.die();
-      const key = await hub.start({ owner: worker.id });
-      const heir = await hub.worker();
-      expect((await heir.alive()).deadWorkers || (await heir.alive()).instancesReady).toBe(true);
-      await heir.claimOnly(key, { dead: true });
-    });
+    it.each(['an id that is free', 'the id of an ended instance'])(
+      'of %s is left to everybody when the lease of that worker has ended, or nobody knows it',
+      async (which) => {
+        const hub = await freshHub(store);
+        const dead = await hub.worker();
+        await dead.die();
+        for (const owner of [dead.id, '999999999999']) {
+          const instanceId = freshId();
+          const old = which.startsWith('the') ? await hub.ended({ instanceId }) : '0';
+          const outcome = await hub.tryStart({ instanceId, owner });
+          expect(outcome).toMatchObject({ kind: 'created', owner: null });
+          const worker = await hub.worker();
+          const claim = await worker.claimOnly((await hub.get(instanceId)).key);
+          expect((await worker.read(claim.key)).messages).toMatchObject([{ event: { type: 'ExecutionStarted' } }]);
+          expect(await remains(old)).toEqual({});
+        }
+      },
+    );
 
-    it('cannot be left with a worker that nobody knows', async () => {
+    it('replaces an ended instance of its id', async () => {
       const hub = await freshHub(store);
-      const key = await hub.start({ owner: '999999999999' });
+      const instanceId = freshId();
+      const old = await hub.ended({ instanceId });
       const worker = await hub.worker();
-      expect((await worker.alive()).deadWorkers || (await worker.alive()).instancesReady).toBe(true);
-      await worker.claimOnly(key, { dead: true });
+      const outcome = await hub.tryStart({ instanceId, owner: worker.id });
+      if (outcome.kind !== 'created') throw new Error(outcome.kind);
+      expect(await remains(old)).toEqual({});
+      // It may be left to everybody, as long as the starter is told.
+      expect(await worker.claim({ dead: true })).toHaveLength(outcome.owner === null ? 1 : 0);
     });
   });
 
