@@ -33,9 +33,9 @@ export interface TaskHubOptions {
   readonly pollMs?: number;
   /** `false`: only the client, no worker. Default `true`. */
   readonly worker?: boolean;
-  /** Activities that run at the same time. Default 1,000. */
+  /** Activities that run at the same time. Default 500. */
   readonly maxActivities?: number;
-  /** Turns under way at the same time. Default 2,000. */
+  /** Turns under way at the same time. Default 1,000. */
   readonly maxTurns?: number;
   /** How long activities may go on when the hub stops, in ms. Default 25,000. */
   readonly stopGraceMs?: number;
@@ -64,8 +64,8 @@ export interface TaskHub {
 const defaults = {
   leaseMs: 30_000,
   pollMs: 1_000,
-  maxActivities: 1_000,
-  maxTurns: 2_000,
+  maxActivities: 500,
+  maxTurns: 1_000,
   stopGraceMs: 25_000,
   unregisteredGraceMs: 30_000,
   maxLiveInstances: 10_000,

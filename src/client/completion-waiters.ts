@@ -5,9 +5,15 @@
 import type { InstanceKey } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
 
+/** Ends that are remembered for callers that look at an instance before they wait for it. */
+const maxRemembered = 10_000;
+
 export class CompletionWaiters {
   readonly #store: ClientStore;
   readonly #pollMs: number;
+  /** The last instances that ended, numbered, in order. */
+  readonly #endedAt = new Map<InstanceKey, number>();
+  #endings = 0;
   readonly #waiting = new Map<InstanceKey, Set<() => void>>();
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -16,14 +22,24 @@ export class CompletionWaiters {
     this.#store = store;
     this.#pollMs = pollMs;
     this.#unsubscribe = store.notifications.subscribe((notification) => {
-      if (notification.kind === 'ended') for (const key of notification.keys) this.#wake(key);
+      if (notification.kind === 'ended') for (const key of notification.keys) this.#ended(key);
       else if (notification.kind === 'resync') void this.#look();
     });
   }
 
+  /** Now, for {@link mayHaveEndedSince}. */
+  mark(): number {
+    return this.#endings;
+  }
+
+  /** Whether the end of an instance was heard of since a mark, or may have been forgotten since. */
+  mayHaveEndedSince(key: InstanceKey, mark: number): boolean {
+    return mark < this.#endings - maxRemembered || (this.#endedAt.get(key) ?? -1) >= mark;
+  }
+
   /**
-   * Resolves when the instance has ended, the time is up or the signal aborts, whichever is first. Register before
-   * looking at the instance, so that no end falls in between.
+   * Resolves when the instance has ended, the time is up or the signal aborts, whichever is first. Ends before the call
+   * are not seen: take a {@link mark} before the instance is looked at.
    * @param options.timeoutMs milliseconds
    */
   wait(key: InstanceKey, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<void> {
@@ -43,6 +59,14 @@ export class CompletionWaiters {
       waiters.add(done);
       this.#timer ??= setTimeout(() => void this.#look(), this.#pollMs);
     });
+  }
+
+  #ended(key: InstanceKey): void {
+    this.#endedAt.set(key, this.#endings);
+    this.#endings += 1;
+    const [oldest] = this.#endedAt.size > maxRemembered ? this.#endedAt.keys() : [];
+    if (oldest !== undefined) this.#endedAt.delete(oldest);
+    this.#wake(key);
   }
 
   #wake(key: InstanceKey): void {

@@ -240,21 +240,16 @@ export class LocalClient implements OrchestrationClient {
 
   async waitForCompletion(instanceId: string, options: WaitOptions = {}): Promise<OrchestrationInstance | undefined> {
     const end = performance.now() + (options.timeoutMs ?? defaultWaitMs);
+    const { waiters } = this.#parts;
     for (;;) {
-      const first = await this.getStatus(instanceId);
-      if (first === undefined || isTerminal(first.runtimeStatus)) return first;
+      // From before the look, so that no end falls between it and the wait.
+      const mark = waiters.mark();
+      const instance = await this.getStatus(instanceId);
+      if (instance === undefined || isTerminal(instance.runtimeStatus)) return instance;
       const timeoutMs = end - performance.now();
-      if (timeoutMs <= 0 || options.signal?.aborted === true) return first;
-      const waiting = new AbortController();
-      const signal = options.signal ? AbortSignal.any([options.signal, waiting.signal]) : waiting.signal;
-      const woken = this.#parts.waiters.wait(first.key, { timeoutMs, signal });
-      // It may have ended before the waiter was there.
-      const second = await this.getStatus(instanceId);
-      if (second === undefined || isTerminal(second.runtimeStatus)) {
-        waiting.abort();
-        return second;
-      }
-      await woken;
+      if (timeoutMs <= 0 || options.signal?.aborted === true) return instance;
+      if (waiters.mayHaveEndedSince(instance.key, mark)) continue;
+      await waiters.wait(instance.key, { timeoutMs, ...(options.signal ? { signal: options.signal } : {}) });
     }
   }
 

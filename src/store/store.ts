@@ -156,13 +156,13 @@ export type Heartbeat =
 export interface WorkerStore {
   readonly notifications: NotificationBus;
   ensureHub(name: string): Promise<number>;
-  /** @returns the new worker's id and the database's time */
+  /** @returns the new worker's id, the database's time, and whether no other worker of the hub lives */
   registerWorker(worker: {
     readonly hubId: number;
     readonly name: string;
     readonly functions: FunctionNames;
     readonly leaseMs: number;
-  }): Promise<{ readonly workerId: WorkerId; readonly now: number }>;
+  }): Promise<{ readonly workerId: WorkerId; readonly now: number; readonly alone: boolean }>;
   /** Renews the lease if it has not ended, and looks for work: the one statement of an idle worker. */
   heartbeat(request: {
     readonly workerId: WorkerId;

@@ -41,7 +41,7 @@ export interface WorkerOptions {
 /** After the signal: how long activities get to act on it. */
 const abortGraceMs = 500;
 const maxMaintenanceMs = 10_000;
-/** Instances claimed even when all activity slots are taken: their turns run, their activities are queued. */
+/** Instances claimed even when all activity slots are taken, one handful after the other: their turns must go on. */
 const minClaim = 16;
 const maxClaim = 1_000;
 /** Activities that wait in memory instead of the queue while this worker is the only one. */
@@ -143,13 +143,14 @@ export class Worker {
   async #begin(): Promise<void> {
     const { store, executor, leaseMs, log } = this.#options;
     const sentAt = performance.now();
-    const { workerId, now } = await store.registerWorker({
+    const { workerId, now, alone } = await store.registerWorker({
       hubId: this.#hubId,
       name: `${hostname()}:${process.pid}`,
       functions: executor.functions,
       leaseMs,
     });
     this.#clock.observe(now);
+    this.#slots.alone = alone;
     const live = new LiveInstances(this.#options.live ?? defaultLiveLimits);
     const lease: Lease = { endsAt: sentAt + leaseMs };
     const shared = { store, workerId, hubId: this.#hubId, slots: this.#slots, log };
@@ -205,7 +206,11 @@ export class Worker {
     const session = this.#session;
     if (this.#stopping || session === undefined) return 'enough';
     const { turns } = session.orchestrations;
-    const limit = Math.min(this.#options.maxTurns - turns, maxClaim, Math.max(minClaim, this.#slots.free - turns));
+    const limit = Math.min(
+      this.#options.maxTurns - turns,
+      maxClaim,
+      Math.max(turns === 0 ? minClaim : 0, this.#slots.free - turns),
+    );
     if (limit <= 0) return 'full';
     const claims = await this.#options.store.claimOrchestrations({
       workerId: session.workerId,

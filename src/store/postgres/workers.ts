@@ -9,7 +9,8 @@ function statements(t: Tables) {
       'register_worker',
       `insert into ${t.workers} (hub_id, name, orchestrators, activities, expires_at)
        values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond')
-       returning id, ${nowMs} as now`,
+       returning id, ${nowMs} as now,
+         not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone`,
     ),
     // The only statement of an idle worker. An ended lease is never renewed (decision 8).
     heartbeat: statement(
@@ -98,8 +99,8 @@ export class Workers {
     readonly name: string;
     readonly functions: FunctionNames;
     readonly leaseMs: number;
-  }): Promise<{ readonly workerId: WorkerId; readonly now: number }> {
-    const [row] = await this.#runner.rows<{ id: string; now: number }>(this.#sql.register, [
+  }): Promise<{ readonly workerId: WorkerId; readonly now: number; readonly alone: boolean }> {
+    const [row] = await this.#runner.rows<{ id: string; now: number; alone: boolean }>(this.#sql.register, [
       worker.hubId,
       worker.name,
       worker.functions.orchestrators,
@@ -107,7 +108,7 @@ export class Workers {
       worker.leaseMs,
     ]);
     if (row === undefined) throw new Error('the worker row was not returned');
-    return { workerId: row.id, now: row.now };
+    return { workerId: row.id, now: row.now, alone: row.alone };
   }
 
   async heartbeat(request: {
