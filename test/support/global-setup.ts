@@ -12,7 +12,6 @@ import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/store/embedded/embedded-postgres.ts';
 import { identify, processExists, readPostmaster } from '../../src/store/embedded/postgres-process.ts';
 import { migrate } from '../../src/store/postgres/migrate.ts';
-import { waitFor } from './wait-for.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -51,37 +50,33 @@ async function startServer(): Promise<Server> {
   return (await startContainer()) ?? (await startEmbedded());
 }
 
-/** Through the `docker` command: a library for this one container would double the time of `npm ci`. */
 async function startContainer(): Promise<Server | undefined> {
-  if (!(await docker(1_500, 'info').catch(() => ''))) return undefined;
-  let id = '';
+  // Asked first: without an engine the library takes its time to say so.
+  if (!(await dockerAnswers())) return undefined;
   try {
+    const { GenericContainer, Wait } = await import('testcontainers');
     const settings = Object.entries(fastSettings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const options = ['--detach', '--rm', '--env', 'POSTGRES_PASSWORD=test', '--publish', '127.0.0.1::5432'];
-    id = await docker(120_000, 'run', ...options, 'postgres:18', ...settings);
-    const address = (await docker(5_000, 'port', id, '5432/tcp')).split('\n')[0];
-    const url = `postgres://postgres:test@${address}/postgres`;
-    // The image starts its server twice; only the second one listens on TCP.
-    await waitFor(() => answers(url), { timeoutMs: 30_000, intervalMs: 100, what: 'Postgres in Docker' });
+    const container = await new GenericContainer('postgres:18')
+      .withEnvironment({ POSTGRES_PASSWORD: 'test' })
+      .withExposedPorts(5432)
+      .withCommand(['postgres', ...settings])
+      // The image starts its server twice; only the second one listens on TCP.
+      .withWaitStrategy(Wait.forLogMessage(/database system is ready to accept connections/, 2))
+      .start();
     return {
-      url,
+      url: `postgres://postgres:test@${container.getHost()}:${container.getMappedPort(5432)}/postgres`,
       stop: async () => {
-        await docker(30_000, 'rm', '--force', id);
+        await container.stop();
       },
     };
   } catch (error) {
     console.warn('Docker answers but gives no Postgres; using the embedded one.', error);
-    if (id) await docker(30_000, 'rm', '--force', id).catch(() => '');
     return undefined;
   }
 }
 
-async function docker(timeout: number, ...args: readonly string[]): Promise<string> {
-  return (await promisify(execFile)('docker', args, { timeout })).stdout.trim();
-}
-
-async function answers(url: string): Promise<boolean> {
-  return await execute(url, 'select 1').then(
+async function dockerAnswers(): Promise<boolean> {
+  return await promisify(execFile)('docker', ['info'], { timeout: 1_500 }).then(
     () => true,
     () => false,
   );
