@@ -63,6 +63,38 @@ inBothModes('activities', ({ open }) => {
     expect((await hub.run(fanOut)).output).toEqual(Array.from({ length: width }, (_, n) => n * n));
   });
 
+  it.each([
+    { width: 10_000, slots: 1_000 },
+    { width: 300, slots: 2 },
+  ])('B27: a fan-out of $width runs through $slots slots, each once and in order', async ({ width, slots }) => {
+    let runs = 0;
+    const counted = activity('Counted', (n: number) => {
+      runs += 1;
+      return n;
+    });
+    const numbers = Array.from({ length: width }, (_, n) => n);
+    const fanOut = orchestration('FanOut', (ctx) => Promise.all(numbers.map((n) => ctx.callActivity(counted, n))));
+    const hub = await open({ functions: [fanOut, counted], maxActivities: slots });
+    expect((await hub.run(fanOut)).output).toEqual(numbers);
+    expect(runs).toBe(width);
+  });
+
+  it('more actions in one turn than are allowed fail the instance, and none of them is done', async () => {
+    let runs = 0;
+    const counted = activity('Counted', () => void (runs += 1));
+    const greedy = orchestration('Greedy', async (ctx) => {
+      for (let n = 0; n <= 100_000; n += 1) void ctx.callActivity(counted);
+      await ctx.waitForExternalEvent('Go');
+    });
+    const hub = await open({ functions: [greedy, counted] });
+    expect(await hub.run(greedy)).toMatchObject({
+      runtimeStatus: 'Failed',
+      failure: { errorType: 'ActionLimitExceeded', message: expect.stringContaining('100001') },
+    });
+    await hub.stop();
+    expect(runs).toBe(0);
+  });
+
   it.each([0, '', false, null, [], {}, [null], 'null', '0', -0.5, 1e21])(
     'B28: %j goes through input, activity and output unchanged',
     async (value) => {
