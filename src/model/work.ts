@@ -47,6 +47,8 @@ export interface ClaimContents {
   readonly queuedTaskIds: readonly number[];
   /** The database's time of the read, milliseconds since 1970. */
   readonly readAt: number;
+  /** Why what is stored cannot be read; then the rest is not to be relied on. */
+  readonly unreadable?: string;
 }
 
 /** A row of the activities queue to be inserted by a turn. */

@@ -144,6 +144,9 @@ export type Heartbeat =
       readonly alone: boolean;
       /** Owned instances with visible messages. */
       readonly inboxKeys: readonly InstanceKey[];
+      /** Everything that belongs to the worker, whether or not it ever heard of it. */
+      readonly ownedInstances: readonly InstanceKey[];
+      readonly ownedTasks: readonly string[];
       /** When the next message of the hub becomes visible. */
       readonly nextDueAt?: number;
       /** Of the claimed tasks that were named, those whose rows are gone. */
@@ -170,7 +173,7 @@ export interface WorkerStore {
     readonly leaseMs: number;
     readonly claimedTasks: readonly string[];
   }): Promise<Heartbeat>;
-  /** Gives back everything the worker still owns and removes its row. */
+  /** Ends the lease: tasks are given back, what it still owns of instances can be taken over. */
   deregisterWorker(workerId: WorkerId): Promise<void>;
   /**
    * Takes ownership of up to `limit` claimable instances (decision 2) with one of these names, which are compared without
@@ -183,6 +186,11 @@ export interface WorkerStore {
     readonly limit: number;
     readonly includeDeadOwners: boolean;
   }): Promise<readonly Claim[]>;
+  /**
+   * Takes instances anew that the worker owns without knowing what has become of them, as if from a dead worker: a claim
+   * whose answer was lost, a turn that was abandoned.
+   */
+  takeBackInstances(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<readonly Claim[]>;
   /** Reads, without locks, what waits for owned instances: their visible messages, and history where it is not known. */
   readClaimed(
     requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
@@ -202,8 +210,6 @@ export interface WorkerStore {
       readonly keepOwnership: boolean;
     }[],
   ): Promise<void>;
-  /** Gives instances up without a turn. */
-  releaseInstances(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<void>;
   claimActivities(request: {
     readonly workerId: WorkerId;
     readonly hubId: number;

@@ -5,15 +5,15 @@
  */
 import type { Logger } from 'pino';
 import { closeTurn, failTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
-import { applyEvent, stateOf } from '../core/state/execution-state.ts';
-import { openTurn, type LocalEvent, type OpenedTurn } from '../core/state/open-turn.ts';
+import { applyEvent, emptyState, stateOf } from '../core/state/execution-state.ts';
+import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
 import { Batcher } from '../flow/batcher.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
 import type { ExecutionStarted, HistoryEvent, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
-import type { ActivityOutcome, Claim, ClaimContents, InstanceKey, WorkerId } from '../model/work.ts';
+import type { Claim, ClaimContents, InstanceKey, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import { Cancellation } from './cancellation.ts';
@@ -21,9 +21,11 @@ import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { abortAll, type LiveInstance, type Memory, type LiveInstances } from './live-instances.ts';
+import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
 
 /** Workers that an instance may bring down before it is given up (decision 18). */
 const maxCrashes = 10;
+const maxBackOffMs = 5_000;
 
 export interface ProcessorOptions {
   readonly store: WorkerStore;
@@ -53,7 +55,7 @@ export class OrchestrationProcessor {
     this.#options = options;
     this.#committer = new Committer(options.store, options.workerId);
     this.#reader = new Batcher({
-      run: (requests) => options.store.readClaimed(requests),
+      run: (requests) => this.#readAll(requests),
       concurrency: 2,
       maxItems: 500,
     });
@@ -66,11 +68,15 @@ export class OrchestrationProcessor {
 
   /** Begins the turns of instances that were just claimed. */
   take(claims: readonly Claim[]): void {
-    for (const claim of claims) this.#pump(this.#options.live.adopt(claim));
+    for (const claim of claims) {
+      // What is here already is newer than a claim whose answer took its time.
+      if (this.#options.live.getOwned(claim.key) === undefined) this.#pump(this.#options.live.adopt(claim));
+    }
   }
 
   /** Begins the first turn of an instance that was started here and belongs to this worker from birth. */
   begin(claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
+    if (this.#options.live.getOwned(claim.key) !== undefined) return;
     const live = this.#options.live.adopt(claim);
     live.inboxWaiting = false;
     live.events.push(start);
@@ -108,18 +114,19 @@ export class OrchestrationProcessor {
    * @returns whether all of them were: if not, only the end of the lease brings them back
    */
   async handOver(): Promise<boolean> {
+    await this.stop();
     const left = [...this.#options.live.owned()].filter((live) => live.running.size > 0);
-    const done = await Promise.all(left.map((live) => this.#handOver(live)));
+    const done = await Promise.all(left.map((live) => this.#handOver(live, [...live.running.keys()])));
     return done.every(Boolean);
   }
 
-  async #handOver(live: LiveInstance): Promise<boolean> {
-    live.busy = true; // a result that comes now is too late: its activity is queued again
+  /** Called for all at once, before anything else can happen: results that come after are too late. */
+  async #handOver(live: LiveInstance, lostTasks: readonly number[]): Promise<boolean> {
+    live.busy = true;
     live.inboxWaiting = false;
     await this.#read(live);
     const state = live.memory?.state;
     if (state === undefined) return false;
-    const lostTasks = [...live.running.keys()];
     const opened = openTurn(state, { messages: [], local: [], now: this.#options.clock.now(), lostTasks });
     if ('discard' in opened) return true;
     const { commit } = closeTurn({
@@ -153,8 +160,8 @@ export class OrchestrationProcessor {
   }
 
   async #turn(live: LiveInstance): Promise<void> {
-    if (isTerminal(live.instance.status)) return this.#discardAll(live);
     const contents = await this.#read(live);
+    if (contents?.unreadable !== undefined) return this.#failUnreadable(live, contents);
     if (!live.owned || live.memory === undefined) return;
     const { memory } = live;
     const { state, run } = memory;
@@ -189,6 +196,19 @@ export class OrchestrationProcessor {
     await this.#commit(live, opened, closed);
   }
 
+  /** Goes on trying while the database is away: the turns that wait for it hold results that exist nowhere else. */
+  async #readAll(requests: Parameters<WorkerStore['readClaimed']>[0]): Promise<readonly ClaimContents[]> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#options.store.readClaimed(requests);
+      } catch (error) {
+        if (this.#stopping) throw error;
+        this.#options.log.warn({ err: error }, 'reading what waits for instances failed, trying again');
+        await new Promise((resolve) => setTimeout(resolve, Math.min(maxBackOffMs, 50 * 2 ** attempt)));
+      }
+    }
+  }
+
   /** What waits in the inbox and, where nothing is remembered, the history. */
   async #read(live: LiveInstance): Promise<ClaimContents | undefined> {
     const cold = live.memory === undefined;
@@ -206,7 +226,7 @@ export class OrchestrationProcessor {
       withTasks: live.takenOver,
     });
     this.#options.clock.observe(contents.readAt);
-    if (cold) {
+    if (cold && contents.unreadable === undefined) {
       live.memory = this.#openMemory(live, contents.history);
       if (
         !live.memory.state.started &&
@@ -260,12 +280,23 @@ export class OrchestrationProcessor {
 
   /** Ends an instance that cannot go on. */
   async #fail(live: LiveInstance, opened: OpenedTurn, failure: Failure): Promise<void> {
-    const state = live.memory?.state;
-    if (state === undefined) return;
+    const state = live.memory?.state ?? emptyState(live.instance.executionId);
     const commit = failTurn({ instance: live.instance, state, opened }, failure);
     const outcome = await this.#committer.commit(commit);
     if (outcome.kind === 'committed') this.#committed(live, { commit, local: [] }, outcome.sequence, false);
     else this.#options.live.drop(live);
+  }
+
+  async #failUnreadable(live: LiveInstance, { readAt, unreadable = '' }: ClaimContents): Promise<void> {
+    const { instanceId } = live.instance;
+    this.#options.log.error({ instanceId, reason: unreadable }, 'stored history cannot be read');
+    const message = `The stored history or inbox of this instance cannot be read: ${unreadable}`;
+    const opened = {
+      newEvents: [{ type: 'OrchestratorStarted', timestamp: readAt } as const],
+      consumed: [],
+      runs: false,
+    };
+    return this.#fail(live, opened, { errorType: 'HistoryUnreadable', message });
   }
 
   #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
@@ -304,22 +335,9 @@ export class OrchestrationProcessor {
 
   /** Starts an activity whose scheduling is committed; its slot is reserved. */
   #runLocally(live: LiveInstance, task: TaskScheduled): void {
-    const { instance } = live;
     const cancellation = new Cancellation();
     live.running.set(task.eventId, cancellation);
-    const work = {
-      instanceKey: instance.key,
-      instanceId: instance.instanceId,
-      executionId: instance.executionId,
-      taskScheduledId: task.eventId,
-      name: task.name,
-      attempt: task.attempt ?? 1,
-      firstScheduledId: task.firstId ?? task.eventId,
-      redelivery: 0,
-      ...(task.input === undefined ? {} : { input: task.input }),
-      ...(task.version === undefined ? {} : { version: task.version }),
-    };
-    void this.#options.slots.run(work, cancellation).then((outcome) => {
+    void this.#options.slots.run(toLocalWork(live.instance, task), cancellation).then((outcome) => {
       if (!live.owned) return;
       // Not started: it stays with the instance, and comes back with it when somebody takes over or it is handed over.
       if (outcome === undefined) return;
@@ -329,17 +347,6 @@ export class OrchestrationProcessor {
     });
   }
 
-  /** Messages for an instance that has ended (A6). */
-  async #discardAll(live: LiveInstance): Promise<void> {
-    const { key } = live.instance;
-    const { messages } = await this.#reader.add({ key, withHistory: false, withTasks: false });
-    live.inboxWaiting = false;
-    await this.#discard(
-      live,
-      messages.map((message) => message.id),
-    );
-  }
-
   async #discard(live: LiveInstance, messageIds: readonly string[]): Promise<void> {
     const keepOwnership = live.running.size > 0 || live.events.length > 0;
     const { instance } = live;
@@ -347,38 +354,14 @@ export class OrchestrationProcessor {
       { key: instance.key, fence: instance.sequence, messageIds, keepOwnership },
     ]);
     if (keepOwnership) return;
-    if (isTerminal(instance.status)) this.#options.live.drop(live);
-    else this.#options.live.giveUp(live);
+    this.#options.live.giveUp(live);
   }
 
-  /** A bug or an unreadable row: this instance is given back, others go on. */
-  async #abandon(live: LiveInstance, error: unknown): Promise<void> {
-    const { log, live: instances, store, workerId } = this.#options;
-    log.error({ instanceId: live.instance.instanceId, err: error }, 'turn abandoned');
-    instances.drop(live);
-    // Not at once: whatever is wrong would be tried again in a hot loop.
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    await store.releaseInstances(workerId, [live.instance.key]).catch((failed: unknown) => {
-      log.warn({ err: failed }, 'an abandoned instance is given back when the lease ends');
-    });
+  /** A bug: others go on. What the store still says of this one is found by the next heartbeats (`strays.ts`). */
+  #abandon(live: LiveInstance, error: unknown): void {
+    this.#options.log.error({ instanceId: live.instance.instanceId, err: error }, 'turn abandoned');
+    this.#options.live.drop(live);
   }
-}
-
-function toResult(taskScheduledId: number, outcome: ActivityOutcome): LocalEvent {
-  return outcome.kind === 'failed'
-    ? { type: 'TaskFailed', taskScheduledId, failure: outcome.failure }
-    : {
-        type: 'TaskCompleted',
-        taskScheduledId,
-        ...(outcome.result === undefined ? {} : { result: outcome.result }),
-      };
-}
-
-/** Scheduled, not completed, not in the queue: it ran in the worker that died. */
-function lostActivities(live: LiveInstance, contents: ClaimContents): readonly number[] {
-  const safe = new Set(contents.queuedTaskIds);
-  for (const { event } of contents.messages) if ('taskScheduledId' in event) safe.add(event.taskScheduledId);
-  return [...(live.memory?.state.openTasks.keys() ?? [])].filter((id) => !safe.has(id));
 }
 
 function poisoned(live: LiveInstance): Failure {

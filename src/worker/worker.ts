@@ -8,13 +8,14 @@ import type { Logger } from 'pino';
 import { defaultLimits, type ExecutionLimits } from '../core/state/close-turn.ts';
 import type { ExecutionStarted } from '../model/history.ts';
 import type { Claim, WorkerId, WorkNotification } from '../model/work.ts';
-import type { WorkerStore } from '../store/store.ts';
+import type { Heartbeat, WorkerStore } from '../store/store.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { abortAll, defaultLiveLimits, LiveInstances, type LiveLimits } from './live-instances.ts';
 import { OrchestrationProcessor } from './orchestration-processor.ts';
+import { Strays } from './strays.ts';
 import { WorkLoop } from './work-loop.ts';
 
 export interface WorkerOptions {
@@ -41,6 +42,8 @@ export interface WorkerOptions {
 /** After the signal: how long activities get to act on it. */
 const abortGraceMs = 500;
 const maxMaintenanceMs = 10_000;
+/** How long the answer to a claim may take before what it took is looked for. */
+const strayAfterMs = 1_000;
 /** Instances claimed even when all activity slots are taken, one handful after the other: their turns must go on. */
 const minClaim = 16;
 const maxClaim = 1_000;
@@ -163,7 +166,8 @@ export class Worker {
       onRoom: () => this.#claimLoop.resume(),
       onTimer: (fireAt) => this.#armTimer(fireAt),
     });
-    this.#session = { workerId, lease, live, orchestrations, activities: new ActivityProcessor(shared) };
+    const strays = { instances: new Strays(strayAfterMs), tasks: new Strays(strayAfterMs) };
+    this.#session = { workerId, lease, live, orchestrations, activities: new ActivityProcessor(shared), strays };
     log.info({ workerId }, 'worker registered');
   }
 
@@ -291,15 +295,34 @@ export class Worker {
     if (beat.activitiesReady || beat.deadWorkers) this.#taskLoop.wake();
     session.orchestrations.inboxArrived(beat.inboxKeys);
     if (beat.nextDueAt !== undefined) this.#armTimer(beat.nextDueAt);
-    await this.#maintain(beat.deadWorkers);
+    await this.#collectStrays(session, beat);
+    await this.#maintain();
   }
 
-  async #maintain(deadWorkers: boolean): Promise<void> {
+  /** Takes anew what belongs to this worker without its knowing. */
+  async #collectStrays(session: Session, beat: Extract<Heartbeat, { kind: 'alive' }>): Promise<void> {
+    const { store, log } = this.#options;
+    const { workerId, live, orchestrations, activities, strays } = session;
+    const held = new Set(activities.claimed);
+    const tasks = strays.tasks.find(beat.ownedTasks.filter((id) => !held.has(id)));
+    if (tasks.length > 0) {
+      log.warn({ tasks: tasks.length }, 'activities are given back that this worker owned without running them');
+      await store.releaseActivities(workerId, tasks);
+      this.#taskLoop.wake();
+    }
+    const keys = strays.instances.find(beat.ownedInstances.filter((key) => live.getOwned(key) === undefined));
+    if (keys.length === 0) return;
+    log.warn({ instances: keys.length }, 'instances are taken anew that this worker owned without having them');
+    const claims = await store.takeBackInstances(workerId, keys);
+    if (this.#session === session) orchestrations.take(claims);
+  }
+
+  async #maintain(): Promise<void> {
     const { store, unregisteredGraceMs, pollMs, log } = this.#options;
     const everyMs = Math.max(pollMs, Math.min(maxMaintenanceMs, unregisteredGraceMs / 3));
     if (performance.now() - this.#maintainedAt < everyMs) return;
     this.#maintainedAt = performance.now();
-    if (deadWorkers) await store.removeDeadWorkers(this.#hubId);
+    await store.removeDeadWorkers(this.#hubId);
     await store.sweepMessages(this.#hubId);
     const names = await store.failUnregisteredActivities({ hubId: this.#hubId, graceMs: unregisteredGraceMs });
     if (names.length === 0) return;
@@ -335,4 +358,5 @@ interface Session {
   readonly live: LiveInstances;
   readonly orchestrations: OrchestrationProcessor;
   readonly activities: ActivityProcessor;
+  readonly strays: { readonly instances: Strays; readonly tasks: Strays };
 }

@@ -152,7 +152,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     sweepMessages: (hubId) => orchestrations.sweep(hubId),
     commitTurns: (workerId, turns) => turnCommits.commit(workerId, turns),
     discardMessages: (workerId, discards) => orchestrations.discard(workerId, discards),
-    releaseInstances: (workerId, keys) => orchestrations.release(workerId, keys),
+    takeBackInstances: (workerId, keys) => orchestrations.takeBack(workerId, keys),
     claimActivities: (request) => activities.claim(request),
     completeActivities: (workerId, completions) => activities.complete(workerId, completions),
     releaseActivities: (workerId, taskIds) => activities.release(workerId, taskIds),

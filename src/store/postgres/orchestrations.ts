@@ -60,6 +60,15 @@ function statements(t: Tables) {
        where e.instance_key = o.instance_key and e.owner in (select id from dead)
        returning ${claimColumns}`,
     ),
+    takeBack: statement(
+      'take_back',
+      `update ${t.executions} e
+       set sequence = e.sequence + 1, crash_count = e.crash_count + 1
+       from unnest($2::bigint[]) as k (key)
+       cross join lateral (select * from ${t.instances} i where i.key = k.key limit 1) i
+       where e.instance_key = k.key and coalesce(e.owner, 0) = $1
+       returning ${claimColumns}`,
+    ),
     // For an instance that its starter's worker took at once and lost: its start was never a message.
     readStart: statement(
       'read_start',
@@ -115,12 +124,28 @@ function statements(t: Tables) {
        where m.hub_id = $1 and m.visible_at <= now()
          and not exists (select 1 from ${t.executions} e where e.instance_key = m.instance_key)`,
     ),
-    release: statement(
-      'release_instances',
-      `update ${t.executions} e set owner = null from unnest($2::bigint[]) as k (key)
-       where e.instance_key = k.key and coalesce(e.owner, 0) = $1`,
-    ),
   };
+}
+
+interface Contents {
+  readonly messages: Message[];
+  readonly history: HistoryEvent[];
+  readonly queuedTaskIds: number[];
+  unreadable?: string;
+}
+
+function emptyContents(): Contents {
+  return { messages: [], history: [], queuedTaskIds: [] };
+}
+
+/** A row that cannot be read is the misfortune of its own instance, not of those that are read with it (P10). */
+function take(contents: Contents | undefined, read: (contents: Contents) => void): void {
+  if (contents === undefined) return;
+  try {
+    read(contents);
+  } catch (error) {
+    contents.unreadable = error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** A row for each instance at least: one without a message where the inbox is empty. */
@@ -154,6 +179,11 @@ export class Orchestrations {
     return [...orphans, ...ready.map((row) => toClaim(row, false))];
   }
 
+  async takeBack(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<readonly Claim[]> {
+    const sorted = [...keys].sort(compareKeys);
+    return (await this.#runner.rows<ClaimRow>(this.#sql.takeBack, [workerId, sorted])).map((row) => toClaim(row, true));
+  }
+
   async read(
     requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
   ): Promise<readonly ClaimContents[]> {
@@ -176,15 +206,17 @@ export class Orchestrations {
         ? []
         : this.#runner.rows<{ instance_key: string; events: string }>(this.#sql.readHistory, [cold]),
     ]);
-    const contents = new Map<string, { messages: Message[]; history: HistoryEvent[]; queuedTaskIds: number[] }>();
-    for (const request of requests) contents.set(request.key, { messages: [], history: [], queuedTaskIds: [] });
+    const contents = new Map(requests.map((request) => [request.key, emptyContents()]));
     let readAt = 0;
     for (const row of messages) {
       readAt = row.now;
-      if (hasMessage(row)) contents.get(row.instance_key)?.messages.push(toMessage(row));
+      if (hasMessage(row)) take(contents.get(row.instance_key), (found) => found.messages.push(toMessage(row)));
     }
-    for (const row of history)
-      for (const event of toEvents(row.events)) contents.get(row.instance_key)?.history.push(event);
+    for (const row of history) {
+      take(contents.get(row.instance_key), (found) => {
+        for (const event of toEvents(row.events)) found.history.push(event);
+      });
+    }
     for (const row of queued) contents.get(row.instance_key)?.queuedTaskIds.push(row.task_scheduled_id);
     return [...contents].map(([key, found]) => ({ key, ...found, readAt }));
   }
@@ -221,9 +253,5 @@ export class Orchestrations {
 
   async sweep(hubId: number): Promise<void> {
     await this.#runner.rows(this.#sql.sweep, [hubId]);
-  }
-
-  async release(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<void> {
-    await this.#runner.rows(this.#sql.release, [workerId, [...keys].sort(compareKeys)]);
   }
 }

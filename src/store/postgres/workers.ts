@@ -46,18 +46,19 @@ function statements(t: Tables) {
          ) as inbox_keys,
          (select ceil(extract(epoch from min(m.visible_at)) * 1000)::float8
           from ${t.messages} m where m.hub_id = $2 and m.visible_at > now()) as next_due_at,
+         array(select e.instance_key from ${t.executions} e where e.owner = $1) as owned_instances,
+         array(select q.id from ${t.tasks} q where q.owner = $1) as owned_tasks,
          array(
            select c.id from unnest($4::bigint[]) as c (id)
            where not exists (select 1 from ${t.tasks} q where q.id = c.id and q.owner = $1)
          ) as lost_tasks
        from beat`,
     ),
-    // Whatever is still owned can be claimed the moment this commits. The row stays for a while: a start that this worker
-    // offered to take may be stored only now, and is found through it.
+    // Tasks can be claimed the moment this commits. What is still owned of instances is taken over from the ended lease:
+    // something may be lost that only a takeover looks for. So the row stays for a while.
     deregister: statement(
       'deregister_worker',
-      `with executions as (update ${t.executions} set owner = null where owner = $1),
-            tasks as (update ${t.tasks} set owner = null where owner = $1)
+      `with tasks as (update ${t.tasks} set owner = null where owner = $1)
        update ${t.workers} set expires_at = now() where id = $1`,
     ),
     names: statement(
@@ -81,6 +82,8 @@ interface HeartbeatRow {
   readonly dead_workers: boolean;
   readonly alone: boolean;
   readonly inbox_keys: readonly InstanceKey[];
+  readonly owned_instances: readonly InstanceKey[];
+  readonly owned_tasks: readonly string[];
   readonly next_due_at: number | null;
   readonly lost_tasks: readonly string[];
 }
@@ -132,6 +135,8 @@ export class Workers {
       deadWorkers: row.dead_workers,
       alone: row.alone,
       inboxKeys: row.inbox_keys,
+      ownedInstances: row.owned_instances,
+      ownedTasks: row.owned_tasks,
       lostTasks: row.lost_tasks,
       ...(row.next_due_at === null ? {} : { nextDueAt: row.next_due_at }),
     };

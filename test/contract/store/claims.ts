@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { after, freshHub, freshId, type StoreUnderTest } from './fixture.ts';
+import { after, freshHub, freshId, newTask, type StoreUnderTest } from './fixture.ts';
 
-export function claims({ store, other }: StoreUnderTest): void {
+export function claims({ store, other, spoil }: StoreUnderTest): void {
   describe('a claim', () => {
     it('tells all that a turn must know', async () => {
       const hub = await freshHub(store);
@@ -136,21 +136,40 @@ export function claims({ store, other }: StoreUnderTest): void {
     });
   });
 
-  describe('giving an instance up', () => {
-    it('without a turn leaves it to the next claim', async () => {
+  describe('taking back what a worker owns without knowing it', () => {
+    it('is like taking over from a dead worker', async () => {
       const hub = await freshHub(store);
       const { worker, claim } = await hub.claimed();
-      await store.releaseInstances(worker.id, [claim.key]);
-      expect(await worker.claimOnly(claim.key)).toEqual(claim);
+      const outcome = await worker.commitOne(claim, { keepOwnership: true, queuedTasks: [newTask(0)] });
+      expect(await worker.alive()).toMatchObject({ ownedInstances: [claim.key], ownedTasks: [] });
+      expect(await store.takeBackInstances(worker.id, [claim.key])).toEqual([
+        { ...claim, status: 'Running', sequence: 2, crashCount: 1, takenOver: true },
+      ]);
+      // A turn that was made before cannot be committed any more.
+      expect(await worker.commitOne(after(claim, outcome))).toMatchObject({ kind: 'lost' });
     });
 
-    it('is for its owner only', async () => {
+    it('is for the owner only, and only while it owns it', async () => {
       const hub = await freshHub(store);
       const { worker, claim } = await hub.claimed();
       const rival = await hub.worker();
-      await store.releaseInstances(rival.id, [claim.key]);
-      expect(await rival.claim()).toEqual([]);
+      expect(await store.takeBackInstances(rival.id, [claim.key])).toEqual([]);
       expect(await worker.commitOne(claim)).toMatchObject({ kind: 'committed' });
+      expect(await store.takeBackInstances(worker.id, [claim.key, '999999999'])).toEqual([]);
+      expect((await worker.alive()).ownedInstances).toEqual([]);
+    });
+
+    it('begins with being told what is owned, tasks too', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      const keys = [await hub.start(), await hub.start({ owner: worker.id })];
+      const [claim] = await worker.claim();
+      if (claim === undefined) throw new Error('nothing was claimed');
+      await worker.commitOne(claim, { keepOwnership: true, queuedTasks: [newTask(0), newTask(1)] });
+      const [task] = await worker.claimTasks({ limit: 1 });
+      const beat = await worker.alive();
+      expect(new Set(beat.ownedInstances)).toEqual(new Set(keys));
+      expect(beat.ownedTasks).toEqual([task?.id]);
     });
   });
 
@@ -263,6 +282,20 @@ export function claims({ store, other }: StoreUnderTest): void {
   });
 
   describe('reading what was claimed', () => {
+    it('of one instance is not spoiled by another whose history cannot be read', async () => {
+      const hub = await freshHub(store);
+      const [good, bad] = [await hub.claimed(), await hub.claimed()];
+      for (const { worker, claim } of [good, bad]) await worker.commitOne(claim, { keepOwnership: true });
+      await spoil(bad.claim.key);
+      const contents = await store.readClaimed(
+        [good.claim.key, bad.claim.key].map((key) => ({ key, withHistory: true, withTasks: false })),
+      );
+      const byKey = new Map(contents.map((content) => [content.key, content]));
+      expect(byKey.get(good.claim.key)).toMatchObject({ history: { length: 1 }, messages: { length: 1 } });
+      expect(byKey.get(good.claim.key)).not.toHaveProperty('unreadable');
+      expect(byKey.get(bad.claim.key)?.unreadable).toMatch(/./);
+    });
+
     it('is in the order asked for by nobody, complete, and by key', async () => {
       const hub = await freshHub(store);
       const keys = await Promise.all(Array.from({ length: 30 }, () => hub.start()));

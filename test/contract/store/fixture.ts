@@ -32,6 +32,8 @@ export interface StoreUnderTest {
   readonly other: Store;
   /** How many records of each kind the store still has of an instance; kinds without any are left out. */
   remains(key: InstanceKey): Promise<Readonly<Record<string, number>>>;
+  /** Makes the stored history of an instance unreadable. */
+  spoil(key: InstanceKey): Promise<void>;
 }
 
 export function freshId(prefix = 'order'): string {
@@ -126,8 +128,11 @@ export class Hub {
     const claims = await worker.claim({ limit: 10_000 });
     const claim = claims.find((candidate) => candidate.key === key);
     if (claim === undefined) throw new Error(`${key} was not claimed`);
-    const others = claims.filter((candidate) => candidate !== claim).map((candidate) => candidate.key);
-    if (others.length > 0) await this.store.releaseInstances(worker.id, others);
+    const others = claims.filter((candidate) => candidate !== claim);
+    await this.store.discardMessages(
+      worker.id,
+      others.map(({ key: other, sequence }) => ({ key: other, fence: sequence, messageIds: [], keepOwnership: false })),
+    );
     return { worker, claim };
   }
 

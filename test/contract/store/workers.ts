@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { after, freshHub, freshId, newTask, type StoreUnderTest } from './fixture.ts';
+import { freshHub, freshId, newTask, type StoreUnderTest } from './fixture.ts';
 
 export function workers({ store, other }: StoreUnderTest): void {
   describe('a heartbeat', () => {
@@ -15,6 +15,8 @@ export function workers({ store, other }: StoreUnderTest): void {
         deadWorkers: false,
         alone: true,
         inboxKeys: [],
+        ownedInstances: [],
+        ownedTasks: [],
         lostTasks: [],
       });
       expect(Number.isInteger(beat.now)).toBe(true);
@@ -93,19 +95,16 @@ export function workers({ store, other }: StoreUnderTest): void {
   });
 
   describe('a worker that leaves', () => {
-    it('gives back what it owns at once, and counts nothing', async () => {
+    it('gives its tasks back at once, and leaves its instances to be taken over', async () => {
       const hub = await freshHub(store);
       const { worker, claim } = await hub.claimed();
-      const instance = after(claim, await worker.commitOne(claim, { keepOwnership: true, queuedTasks: [newTask(0)] }));
+      await worker.commitOne(claim, { keepOwnership: true, queuedTasks: [newTask(0)] });
       const tasks = await worker.claimTasks();
       await store.deregisterWorker(worker.id);
       expect(await worker.beat()).toEqual({ kind: 'expired' });
       const next = await hub.worker();
-      expect(await next.claimOnly(claim.key)).toMatchObject({
-        sequence: instance.sequence,
-        crashCount: 0,
-        takenOver: false,
-      });
+      expect((await next.alive()).deadWorkers).toBe(true);
+      expect(await next.claimOnly(claim.key, { dead: true })).toMatchObject({ sequence: 2, takenOver: true });
       expect(await next.claimTasks()).toEqual(tasks);
     });
   });
