@@ -31,6 +31,11 @@ export interface TaskHubOptions {
   readonly leaseMs?: number;
   /** The longest idle poll, in ms. Default 1,000. */
   readonly pollMs?: number;
+  /**
+   * The caller knows that no other worker of this hub lives, e.g. because the database is its own: what they left is
+   * taken over at once instead of when their leases end. A worker that lives after all drops what it has. Default `false`.
+   */
+  readonly endOtherLeases?: boolean;
   /** `false`: only the client, no worker. Default `true`. */
   readonly worker?: boolean;
   /** Activities that run at the same time. Default 500. */
@@ -113,6 +118,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
           maxActivities,
           maxTurns,
           stopGraceMs: options.stopGraceMs ?? defaults.stopGraceMs,
+          endOtherLeases: options.endOtherLeases ?? false,
           unregisteredGraceMs: options.unregisteredActivityGraceMs ?? defaults.unregisteredGraceMs,
           live: {
             maxInstances: options.maxLiveInstances ?? defaults.maxLiveInstances,

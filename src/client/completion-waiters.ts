@@ -14,6 +14,7 @@ export class CompletionWaiters {
   /** The last instances that ended, numbered, in order. */
   readonly #endedAt = new Map<InstanceKey, number>();
   #endings = 0;
+  #closed = false;
   readonly #waiting = new Map<InstanceKey, Set<() => void>>();
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -43,6 +44,7 @@ export class CompletionWaiters {
    * @param options.timeoutMs milliseconds
    */
   wait(key: InstanceKey, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
       const waiters = this.#waiting.get(key) ?? new Set();
       this.#waiting.set(key, waiters);
@@ -88,6 +90,7 @@ export class CompletionWaiters {
 
   /** Lets every waiter go. */
   close(): void {
+    this.#closed = true;
     this.#unsubscribe();
     for (const key of [...this.#waiting.keys()]) this.#wake(key);
     clearTimeout(this.#timer);

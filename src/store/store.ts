@@ -173,6 +173,8 @@ export interface WorkerStore {
     readonly leaseMs: number;
     readonly claimedTasks: readonly string[];
   }): Promise<Heartbeat>;
+  /** Ends the leases of all workers of a hub: for a caller that knows that none of them lives. */
+  endLeases(hubId: number): Promise<void>;
   /** Ends the lease: tasks are given back, what it still owns of instances can be taken over. */
   deregisterWorker(workerId: WorkerId): Promise<void>;
   /**

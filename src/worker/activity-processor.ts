@@ -93,24 +93,15 @@ export class ActivityProcessor {
         await store.completeActivities(workerId, completions);
         break;
       } catch (error) {
-        if (attempt >= 3 && completions.length === 1) throw error;
-        if (attempt >= 3 && !this.#closed) return await this.#writeOneByOne(completions);
-        log.warn({ err: error }, 'writing the ends of activities failed, trying again');
-        await new Promise((resolve) => setTimeout(resolve, Math.min(maxBackOffMs, 50 * 2 ** attempt)));
+        // A worker that stops gives the rows back, or its lease ends: they run again elsewhere.
+        if (this.#closed) throw error;
+        if (attempt === 0) log.warn({ err: error }, 'writing the ends of activities failed, trying again');
+        await new Promise((resolve) => setTimeout(resolve, Math.min(maxBackOffMs, 50 * 2 ** Math.min(attempt, 10))));
       }
     }
     const keys = [...new Set(completions.map((completion) => completion.task.instanceKey))];
     store.notifications.publish({ kind: 'instances', hubId });
     store.notifications.publish({ kind: 'inbox', hubId, keys });
-    return completions.map(() => 'written' as const);
-  }
-
-  async #writeOneByOne(completions: readonly ActivityCompletion[]): Promise<readonly 'written'[]> {
-    for (const completion of completions) {
-      await this.#write([completion]).catch((error: unknown) => {
-        this.#options.log.error({ err: error, taskId: completion.task.id }, 'the end of an activity was not written');
-      });
-    }
     return completions.map(() => 'written' as const);
   }
 }

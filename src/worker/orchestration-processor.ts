@@ -233,7 +233,7 @@ export class OrchestrationProcessor {
         !contents.messages.some((message) => message.event.type === 'ExecutionStarted')
       ) {
         const start = await this.#options.store.readStart(instance.key);
-        if (start !== undefined && live.takenOver) live.events.push(start);
+        if (start !== undefined) live.events.push(start);
       }
     }
     return contents;
@@ -255,19 +255,23 @@ export class OrchestrationProcessor {
   }
 
   async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {
-    const outcome = await this.#committer.commit(closed.commit);
+    const outcome = await this.#committer.commit(closed.commit).catch((error: unknown) => {
+      this.#options.slots.cancel(closed.local.length);
+      throw error;
+    });
     switch (outcome.kind) {
       case 'committed':
         this.#options.clock.observe(outcome.committedAt);
         if (live.owned) this.#committed(live, closed, outcome.sequence, outcome.inboxWaiting);
+        else this.#options.slots.cancel(closed.local.length);
         return;
       case 'lost':
-        for (const _ of closed.local) this.#options.slots.cancel();
+        this.#options.slots.cancel(closed.local.length);
         this.#options.log.warn({ instanceId: live.instance.instanceId }, 'turn lost its fence');
         this.#options.live.drop(live);
         return;
       case 'refused':
-        for (const _ of closed.local) this.#options.slots.cancel();
+        this.#options.slots.cancel(closed.local.length);
         this.#options.log.warn({ instanceId: live.instance.instanceId, reason: outcome.reason }, 'turn refused');
         return this.#fail(live, opened, {
           errorType: 'TurnRefused',
@@ -339,8 +343,11 @@ export class OrchestrationProcessor {
     live.running.set(task.eventId, cancellation);
     void this.#options.slots.run(toLocalWork(live.instance, task), cancellation).then((outcome) => {
       if (!live.owned) return;
-      // Not started: it stays with the instance, and comes back with it when somebody takes over or it is handed over.
-      if (outcome === undefined) return;
+      // Not started. While stopping it is handed over; else the lease was in doubt, and the instance is taken back.
+      if (outcome === undefined) {
+        if (!this.#stopping) this.#options.live.drop(live);
+        return;
+      }
       live.running.delete(task.eventId);
       live.events.push(toResult(task.eventId, outcome));
       this.#pump(live);

@@ -35,6 +35,8 @@ export interface WorkerOptions {
   readonly stopGraceMs: number;
   /** After how long an activity that nobody registers fails, in ms. */
   readonly unregisteredGraceMs: number;
+  /** Whether workers that seem to live are known to be dead: their work is taken over at once. Default `false`. */
+  readonly endOtherLeases?: boolean;
   readonly live?: LiveLimits;
   readonly limits?: ExecutionLimits;
 }
@@ -66,6 +68,7 @@ export class Worker {
   #dueAt = Number.POSITIVE_INFINITY;
   #deadWorkers = true;
   #maintainedAt = 0;
+  #maintenance: Promise<void> | undefined;
   #stopping = false;
   /** The lease is given back: no more heartbeats. */
   #handingOver = false;
@@ -94,6 +97,7 @@ export class Worker {
   /** Registers and begins. @throws DurableError `StoreUnavailable` */
   async start(): Promise<void> {
     this.#hubId = await this.#options.store.ensureHub(this.#options.taskHub);
+    if (this.#options.endOtherLeases) await this.#options.store.endLeases(this.#hubId);
     await this.#begin();
     this.#unsubscribe = this.#options.store.notifications.subscribe((notification) => this.#hear(notification));
     this.#scheduleBeat();
@@ -113,6 +117,9 @@ export class Worker {
     await Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]);
     this.#slots.close();
     if (this.#session) await this.#finish(this.#session);
+    this.#handingOver = true;
+    clearTimeout(this.#beat);
+    await this.#beating;
   }
 
   async #finish({ orchestrations, activities, live, workerId }: Session): Promise<void> {
@@ -265,7 +272,7 @@ export class Worker {
 
   async #heartbeat(): Promise<void> {
     const session = this.#session;
-    if (session === undefined) return this.#begin();
+    if (session === undefined) return this.#stopping ? undefined : this.#begin();
     const { store, leaseMs, log } = this.#options;
     const sentAt = performance.now();
     const beat = await store.heartbeat({
@@ -296,7 +303,14 @@ export class Worker {
     session.orchestrations.inboxArrived(beat.inboxKeys);
     if (beat.nextDueAt !== undefined) this.#armTimer(beat.nextDueAt);
     await this.#collectStrays(session, beat);
-    await this.#maintain();
+    // Beside the heartbeat: on a slow database it must not cost the lease (F53).
+    this.#maintenance ??= this.#maintain()
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'maintenance failed');
+      })
+      .finally(() => {
+        this.#maintenance = undefined;
+      });
   }
 
   /** Takes anew what belongs to this worker without its knowing. */

@@ -60,7 +60,13 @@ function frameworkProblem(
 ): Problem | undefined {
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem(413, { kind: 'object', message: 'The request body is too large', type: 'PayloadTooLarge' });
+      return new Problem(413, {
+        kind: 'object',
+        message: 'The request body is too large',
+        detail:
+          'The body is over the limit of the service (--max-body-bytes, 4 MiB by default). Store large data elsewhere and pass a reference, or raise the limit.',
+        type: 'PayloadTooLarge',
+      });
     case 'FST_ERR_BAD_URL':
       return badRequest('The path holds an illegal percent escape.');
     case 'FST_ERR_MAX_PARAM_LENGTH':

@@ -1,5 +1,6 @@
 /** The activities queue: claim, complete, give back. What schedules activities is in `orchestrations.ts`. */
 import type { ActivityCompletion, FunctionNames, QueuedActivity, WorkerId } from '../../model/work.ts';
+import { errorCode, isMemberError } from './errors.ts';
 import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
 import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
@@ -115,11 +116,30 @@ export class Activities {
   }): Promise<readonly QueuedActivity[]> {
     const values = [request.workerId, request.hubId, request.names, request.limit];
     const orphans = request.includeDeadOwners ? await this.#runner.rows<ActivityRow>(this.#sql.takeOver, values) : [];
-    const ready = await this.#runner.rows<ActivityRow>(this.#sql.claim, values);
+    const room = request.limit - orphans.length;
+    const ready = room <= 0 ? [] : await this.#runner.rows<ActivityRow>(this.#sql.claim, [...values.slice(0, 3), room]);
     return [...orphans, ...ready].map(toQueuedActivity);
   }
 
   async complete(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]> {
+    try {
+      return await this.#completeAll(workerId, completions);
+    } catch (error) {
+      if (!isMemberError(error)) throw error;
+      const [only] = completions;
+      // One that Postgres cannot hold must not harm the others, nor be tried for ever (decision 11).
+      if (only === undefined || completions.length > 1) return await this.#completeOneByOne(workerId, completions);
+      return await this.#completeAll(workerId, [{ task: only.task, outcome: refused(only.task.name, error) }]);
+    }
+  }
+
+  async #completeOneByOne(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for (const completion of completions) ids.push(...(await this.complete(workerId, [completion])));
+    return ids;
+  }
+
+  async #completeAll(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]> {
     const sorted = [...completions].sort((a, b) => Number(BigInt(a.task.id) - BigInt(b.task.id)));
     const rows = await this.#runner.rows<{ id: string }>(this.#sql.complete, [
       workerId,
@@ -159,6 +179,17 @@ export class Activities {
     }
     return found.map((row) => row.name);
   }
+}
+
+function refused(name: string, error: unknown): ActivityCompletion['outcome'] {
+  return {
+    kind: 'failed',
+    failure: {
+      errorType: 'ResultRefused',
+      message: `The database cannot store the result of activity '${name}' (${errorCode(error) ?? 'no code'}). It must be of a size that Postgres can hold.`,
+      isNonRetriable: true,
+    },
+  };
 }
 
 function notRegistered(name: string, graceMs: number, known: string): string {

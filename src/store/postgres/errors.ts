@@ -47,6 +47,12 @@ export function isRetryable(error: unknown): boolean {
   return code === '40P01' || code === '40001' || code === '55P03';
 }
 
+/** Out of time, memory, disk or connections: the same statement may go through later. */
+export function isResourceError(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === '57014' || code?.startsWith('53') === true;
+}
+
 /** Data, limit or constraint error: one member of a batch is to blame. */
 export function isMemberError(error: unknown): boolean {
   const code = errorCode(error);

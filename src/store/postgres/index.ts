@@ -145,6 +145,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     notifications,
     registerWorker: (worker) => leases.register(worker),
     heartbeat: (request) => leases.heartbeat(request),
+    endLeases: (hubId) => leases.endLeases(hubId),
     deregisterWorker: (workerId) => leases.deregister(workerId),
     claimOrchestrations: (request) => orchestrations.claim(request),
     readClaimed: (requests) => orchestrations.read(requests),

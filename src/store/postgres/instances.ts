@@ -1,5 +1,4 @@
 /** What clients do with single instances. Concurrent starts and messages share statements (idea 7 of performance.md). */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Batcher } from '../../flow/batcher.ts';
 import { DurableError } from '../../model/errors.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
@@ -12,13 +11,13 @@ import type {
   StartOutcome,
   TerminatePending,
 } from '../store.ts';
-import { isConnectionError, isMemberError, isRetryable } from './errors.ts';
+import { again } from './again.ts';
+import { isConnectionError, isMemberError } from './errors.ts';
 import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow } from './rows.ts';
 import { joinJson, jsonTexts, nowMs, statement, type Runner, type Tables } from './sql.ts';
 
 const maxBatch = 500;
 const maxBatchBytes = 8 * 1_048_576;
-const maxTries = 5;
 
 /** An instance as clients see it: while it is live, its execution tells what changes. */
 const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, coalesce(e.status, i.status) as status,
@@ -375,20 +374,4 @@ function startValues(starts: readonly InstanceStart[]): readonly unknown[] {
     joinJson(starts.map((start) => (start.owner === null ? toMessageText(start.event) : null))),
     starts.map((start) => start.owner),
   ];
-}
-
-/** Repeats what lost a deadlock or, where that is safe, its connection. */
-async function again<Result>(
-  run: () => Promise<Result>,
-  options: { readonly repeatAfterConnectionLoss: boolean },
-): Promise<Result> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await run();
-    } catch (error) {
-      const repeat = isRetryable(error) || (options.repeatAfterConnectionLoss && isConnectionError(error));
-      if (!repeat || attempt === maxTries) throw error;
-      await delay(20 * 2 ** attempt * (0.5 + Math.random() / 2));
-    }
-  }
 }

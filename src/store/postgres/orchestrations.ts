@@ -69,10 +69,12 @@ function statements(t: Tables) {
        where e.instance_key = k.key and coalesce(e.owner, 0) = $1
        returning ${claimColumns}`,
     ),
-    // For an instance that its starter's worker took at once and lost: its start was never a message.
+    // For an instance that its starter's worker took at once and lost: its start was never a message. That of a scheduled
+    // one is a message that is not visible yet.
     readStart: statement(
       'read_start',
-      `select i.name, i.execution_id, i.version, i.input from ${t.instances} i where i.key = $1`,
+      `select i.name, i.execution_id, i.version, i.input from ${t.instances} i
+       where i.key = $1 and (i.scheduled_start_at is null or i.scheduled_start_at <= now())`,
     ),
     readMessages: statement(
       'read_messages',
@@ -175,7 +177,9 @@ export class Orchestrations {
     const orphans = request.includeDeadOwners
       ? (await this.#runner.rows<ClaimRow>(this.#sql.takeOver, values)).map((row) => toClaim(row, true))
       : [];
-    const ready = await this.#runner.rows<ClaimRow>(this.#sql.claim, values);
+    const room = request.limit - orphans.length;
+    if (room <= 0) return orphans;
+    const ready = await this.#runner.rows<ClaimRow>(this.#sql.claim, [...values.slice(0, 3), room]);
     return [...orphans, ...ready.map((row) => toClaim(row, false))];
   }
 

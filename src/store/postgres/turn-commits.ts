@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isTerminal } from '../../model/instance.ts';
 import type { CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
-import { errorCode, isConnectionError, isMemberError, isRetryable, isUnavailable } from './errors.ts';
+import { errorCode, isConnectionError, isMemberError, isResourceError, isRetryable, isUnavailable } from './errors.ts';
 import { toHistoryTexts, toMessageText } from './rows.ts';
 import { joinJson, joinNumbers, jsonTexts, nowMs, statement, type Runner, type Tables } from './sql.ts';
 
@@ -169,7 +169,7 @@ export class TurnCommits {
           return;
         }
         if (isConnectionError(error)) unsure = true;
-        else if (!isRetryable(error) && !isUnavailable(error)) throw error;
+        else if (!isRetryable(error) && !isUnavailable(error) && !isResourceError(error)) throw error;
         await delay(Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2));
       }
     }

@@ -61,6 +61,10 @@ function statements(t: Tables) {
       `with tasks as (update ${t.tasks} set owner = null where owner = $1)
        update ${t.workers} set expires_at = now() where id = $1`,
     ),
+    endAll: statement(
+      'end_leases',
+      `update ${t.workers} set expires_at = now() where hub_id = $1 and expires_at > now()`,
+    ),
     names: statement(
       'live_function_names',
       `select orchestrators, activities from ${t.workers} where hub_id = $1 and expires_at > now()`,
@@ -144,6 +148,10 @@ export class Workers {
 
   async deregister(workerId: WorkerId): Promise<void> {
     await this.#runner.rows(this.#sql.deregister, [workerId]);
+  }
+
+  async endLeases(hubId: number): Promise<void> {
+    await this.#runner.rows(this.#sql.endAll, [hubId]);
   }
 
   async liveNames(hubId: number): Promise<FunctionNames | undefined> {
