@@ -43,6 +43,10 @@ export interface WorkerOptions {
 
 /** After the signal: how long activities get to act on it. */
 const abortGraceMs = 500;
+/** How long the answers to claims under way are waited for at the end. */
+const claimEndMs = 2_000;
+/** How long giving back what is left may take: several statements. */
+const handOverMs = 5_000;
 const maxMaintenanceMs = 10_000;
 /** How long the answer to a claim may take before what it took is looked for. */
 const strayAfterMs = 1_000;
@@ -114,7 +118,7 @@ export class Worker {
     this.#stopping = true;
     this.#unsubscribe?.();
     clearTimeout(this.#dueTimer);
-    await Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]);
+    await within(Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]), claimEndMs);
     this.#slots.close();
     if (this.#session) await this.#finish(this.#session);
     this.#handingOver = true;
@@ -122,26 +126,32 @@ export class Worker {
     await this.#beating;
   }
 
-  async #finish({ orchestrations, activities, live, workerId }: Session): Promise<void> {
+  async #finish(session: Session): Promise<void> {
+    const { orchestrations, activities, live } = session;
     const { stopGraceMs, store, log } = this.#options;
-    await orchestrations.stop();
+    // Each wait has a bound: while the database is away turns do not end.
+    await within(orchestrations.stop(), stopGraceMs);
     await this.#until(() => this.#slots.underWay === 0, stopGraceMs);
     activities.abortAll('The worker stops.');
     for (const instance of live.owned()) abortAll(instance, 'The worker stops.');
     if (this.#slots.underWay > 0) await this.#until(() => this.#slots.underWay === 0, abortGraceMs);
-    await orchestrations.stop();
     this.#handingOver = true;
     clearTimeout(this.#beat);
-    await this.#beating;
     try {
-      await activities.handOver();
-      if (await orchestrations.handOver()) await store.deregisterWorker(workerId);
+      if (!(await within(this.#handOver(session), handOverMs))) throw new Error('the database does not answer');
     } catch (error) {
       log.warn({ err: error }, 'not everything was handed over; the rest is taken over when the lease ends');
     }
     live.clear();
     store.notifications.publish({ kind: 'instances', hubId: this.#hubId });
     store.notifications.publish({ kind: 'activities', hubId: this.#hubId });
+  }
+
+  async #handOver({ orchestrations, activities, workerId }: Session): Promise<void> {
+    await this.#beating;
+    await orchestrations.stop();
+    await activities.handOver();
+    if (await orchestrations.handOver()) await this.#options.store.deregisterWorker(workerId);
   }
 
   async #until(condition: () => boolean, timeoutMs: number): Promise<void> {
@@ -357,6 +367,17 @@ export class Worker {
       this.#claimLoop.wake();
       this.#session?.orchestrations.inboxesDue(this.#clock.now() + 1);
     }, delayMs);
+  }
+}
+
+/** Waits for something, but not for ever. @returns whether it came */
+async function within(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, timeoutMs, false)));
+  try {
+    return await Promise.race([work.then(() => true), timeUp]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -129,6 +129,33 @@ describe('a worker whose answers get lost', async () => {
     expect(await client.waitForCompletion(id, finished)).toMatchObject({ output: '["went","held"]' });
   });
 
+  it.each(['refuses', 'says nothing'])(
+    'stops in time while the database %s, and another worker goes on',
+    async (how) => {
+      const [begun, never] = [gate(), gate()];
+      const slow = activity('Slow', async (_input, { redelivery }) => {
+        begun.open();
+        if (redelivery === 0) await never.passed;
+        return redelivery;
+      });
+      const body = orchestration('Body', (ctx) => ctx.callActivity(slow));
+      const { proxy, hub, client, taskHub } = await setUp([body, slow, twice, echo], { leaseMs: 2_000 });
+      const id = await hub.client.startNew(body);
+      await begun.passed;
+      const others = await Promise.all(Array.from({ length: 20 }, () => client.startNew(twice)));
+      if (how === 'refuses') proxy.refuse();
+      else proxy.blackhole();
+      const startedAt = performance.now();
+      await hub.stop();
+      expect(performance.now() - startedAt).toBeLessThan(13_000);
+      never.open();
+      await open(database.url, { taskHub, functions: [body, slow, twice, echo] });
+      expect(await client.waitForCompletion(id, finished)).toMatchObject({ output: '1' });
+      for (const other of others)
+        expect(await client.waitForCompletion(other, finished)).toMatchObject({ output: '[1,2]' });
+    },
+  );
+
   it('lives through a database that is away for a while, with all that it had in hand', async () => {
     const { proxy, hub, client } = await setUp([twice, echo]);
     const ids = await Promise.all(Array.from({ length: 50 }, () => hub.client.startNew(twice)));

@@ -109,6 +109,26 @@ describe('a store behind a network that breaks', async () => {
       expect(await hub.history(claim.instanceId)).toHaveLength(1);
     });
 
+    it('waits while the database has no space left', async () => {
+      const { hub, broken } = await setUp();
+      const { worker, claim } = await claimed(broken);
+      await execute(
+        database,
+        `create function full_disk() returns trigger language plpgsql as
+         $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$`,
+      );
+      await execute(database, 'create trigger full_disk before insert on history execute function full_disk()');
+      let outcome: unknown;
+      const committed = worker.commitOne(claim).then((value) => (outcome = value));
+      await expect(
+        hub.store.terminatePending({ key: await hub.start(), output: null, eventsAt: () => [] }),
+      ).rejects.toMatchObject({ code: 'StorageFull' });
+      expect(outcome).toBeUndefined();
+      await execute(database, 'drop function full_disk cascade');
+      await committed;
+      expect(outcome).toMatchObject({ kind: 'committed', sequence: 1 });
+    });
+
     it('gives up a connection that says nothing any more, and is executed exactly once', async () => {
       const { proxy, hub, broken } = await setUp({ queryTimeoutMs: 300 });
       const { worker, claim } = await claimed(broken);

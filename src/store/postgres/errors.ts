@@ -47,10 +47,10 @@ export function isRetryable(error: unknown): boolean {
   return code === '40P01' || code === '40001' || code === '55P03';
 }
 
-/** Out of time, memory, disk or connections: the same statement may go through later. */
+/** Out of time, memory, disk or connections, or a disk that fails: the same statement may go through later. */
 export function isResourceError(error: unknown): boolean {
   const code = errorCode(error);
-  return code === '57014' || code?.startsWith('53') === true;
+  return code !== undefined && (code === '57014' || code.startsWith('53') || code.startsWith('58'));
 }
 
 /** Data, limit or constraint error: one member of a batch is to blame. */

@@ -1,5 +1,6 @@
 /** The store port on Postgres: puts the parts together, owns the pools. */
 import { Kysely, PostgresDialect } from 'kysely';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { OrchestrationInstance } from '../../model/instance.ts';
 import type { ClientMessage, ClientStore, InstanceStart, SendOutcome, StartOutcome, Store } from '../store.ts';
@@ -51,6 +52,7 @@ const sessionSettings =
 
 /** A heartbeat that takes longer tries another connection while the lease still holds. */
 const maxHeartbeatMs = 5_000;
+const maxCloseMs = 2_000;
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
 export function openPostgresStore(options: PostgresStoreOptions): Store {
@@ -100,7 +102,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
   );
   const orchestrations = new Orchestrations(forWorkers, tables);
-  const turnCommits = new TurnCommits(forWorkers, tables);
+  const closing = new AbortController();
+  const turnCommits = new TurnCommits(forWorkers, tables, closing.signal);
   const activities = new Activities(forWorkers, tables);
   const leases = new Workers(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
@@ -161,8 +164,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       activities.failUnregistered({ ...request, known: await clientWorkers.liveNames(request.hubId) }),
     removeDeadWorkers: (hubId) => leases.removeDead(hubId),
     close: async () => {
+      closing.abort();
       await notifications.close();
-      await Promise.all(own.map((pool) => pool.end()));
+      // A statement whose answer does not come keeps its connection until it times out: not the caller's business.
+      const ended = Promise.all(own.map((pool) => pool.end()));
+      await Promise.race([ended, delay(maxCloseMs, undefined, { ref: false })]);
     },
   };
 }

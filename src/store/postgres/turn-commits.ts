@@ -113,13 +113,16 @@ interface CommittedRow {
 export class TurnCommits {
   readonly #runner: Runner;
   readonly #sql: ReturnType<typeof statements>;
+  readonly #closing: AbortSignal;
 
-  constructor(runner: Runner, tables: Tables) {
+  /** @param closing ends the tries of commits whose outcome is open */
+  constructor(runner: Runner, tables: Tables, closing: AbortSignal) {
     this.#runner = runner;
     this.#sql = statements(tables);
+    this.#closing = closing;
   }
 
-  /** Sends a batch until its outcome is known: through deadlocks, lost connections and bad members. */
+  /** Sends a batch until its outcome is known: through deadlocks, lost connections, full disks and bad members. */
   async commit(workerId: WorkerId, turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]> {
     const sorted = [...turns].sort((a, b) => compareKeys(a.key, b.key));
     const outcomes = new Map<InstanceKey, CommitOutcome>();
@@ -170,7 +173,8 @@ export class TurnCommits {
         }
         if (isConnectionError(error)) unsure = true;
         else if (!isRetryable(error) && !isUnavailable(error) && !isResourceError(error)) throw error;
-        await delay(Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2));
+        const pauseMs = Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
+        await delay(pauseMs, undefined, { signal: this.#closing });
       }
     }
   }
