@@ -16,7 +16,7 @@ async function startOnEmbedded(dataDir: string, ...flags: readonly string[]): Pr
 
 async function freshDataDir(): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), 'perdure-e2e-'));
-  onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   return dataDir;
 }
 

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await writeFile(join(root, 'src', 'old.ts'), 'export {};\n');
 });
 
-afterAll(() => rm(root, { recursive: true, force: true }));
+afterAll(() => rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
 
 test('a build is made once, and again only after a change', { timeout: 60_000 }, async () => {
   const buildIfStale = () => build({ root, onlyIfStale: true });
