@@ -242,6 +242,12 @@ describe('errors', () => {
     expect(log).toEqual([]);
   });
 
+  test('bytes that are no UTF-8 inside a text are 400, never replaced', async () => {
+    const raw = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]);
+    const answer = await send('POST', 'orders', { raw, headers: { 'content-type': 'application/json' } });
+    expectError(answer, 400, 'Invalid JSON content');
+  });
+
   test.each([
     ['InvalidArgument', 400],
     ['OrchestratorNotRegistered', 400],

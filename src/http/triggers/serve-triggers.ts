@@ -69,7 +69,7 @@ async function runTrigger(
 
 function triggerProblem(error: unknown, trigger: string, request: FastifyRequest): unknown {
   if (error instanceof DurableError) return error;
-  if (isBodyError(error)) return invalidJson('The body is not one complete JSON value.');
+  if (isBodyError(error)) return invalidJson('The body is not one complete JSON value in UTF-8.');
   request.log.error({ err: error, trigger, requestId: request.id }, 'http trigger failed');
   return new Problem(500, {
     kind: 'object',
