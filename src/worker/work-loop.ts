@@ -15,9 +15,12 @@ export class WorkLoop {
   readonly #options: WorkLoopOptions;
   #woken = false;
   #full = false;
+  /** Room came since the step under way began. */
+  #roomCame = false;
   #stopped = false;
   #running: Promise<void> | undefined;
   #failures = 0;
+  #endPause: (() => void) | undefined;
 
   constructor(options: WorkLoopOptions) {
     this.#options = options;
@@ -33,8 +36,9 @@ export class WorkLoop {
     });
   }
 
-  /** There is room again, for a loop that stopped because there was none. */
+  /** There is room again, for a loop that stopped because there was none, or is just finding that out. */
   resume(): void {
+    this.#roomCame = true;
     if (!this.#full) return;
     this.#full = false;
     this.wake();
@@ -43,19 +47,22 @@ export class WorkLoop {
   /** Resolves when no step is under way; there will be no other. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#endPause?.();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     while (this.#woken && !this.#stopped) {
       this.#woken = false;
+      this.#roomCame = false;
       try {
         const result = await this.#options.step();
         this.#failures = 0;
         if (result === 'more') this.#woken = true;
         else if (result === 'full') {
-          this.#full = true;
-          return;
+          this.#full = !this.#roomCame;
+          if (this.#full) return;
+          this.#woken = true;
         }
       } catch (error) {
         this.#failures += 1;
@@ -66,11 +73,20 @@ export class WorkLoop {
             `${this.#options.what} failed, trying again`,
           );
         }
-        await new Promise((resolve) =>
-          setTimeout(resolve, Math.min(maxBackOffMs, 50 * 2 ** Math.min(this.#failures, 8))),
-        );
+        await this.#pause(Math.min(maxBackOffMs, 50 * 2 ** Math.min(this.#failures, 8)));
         this.#woken = true;
       }
     }
+  }
+
+  /** A stop ends it. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }
