@@ -114,8 +114,9 @@ export class LiveInstances {
   giveUp(live: LiveInstance): void {
     live.owned = false;
     if (this.#owned.get(live.instance.key) === live) this.#owned.delete(live.instance.key);
-    if (live.memory !== undefined && this.#idle) this.#idle.set(live.instance.key, live);
-    else forget(live);
+    if (live.memory !== undefined) this.#idle?.set(live.instance.key, live);
+    // What is too heavy by itself was not taken in.
+    if (this.#idle?.has(live.instance.key) !== true) forget(live);
   }
 
   /** It has ended, or belongs to somebody else: nothing of it is kept, its activities are told to stop. */

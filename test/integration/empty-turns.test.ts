@@ -42,23 +42,4 @@ inBothModes('an orchestration that is woken for nothing', ({ open, database }) =
     release.open();
     expect((await hub.finish(id)).output).toEqual(['done', 'done']);
   });
-
-  it('goes on with the next event, also in a worker that had never seen it', async () => {
-    const taskHub = freshName();
-    const body = orchestration('Body', async (ctx) => [
-      await ctx.waitForExternalEvent('First'),
-      await ctx.waitForExternalEvent('Second'),
-    ]);
-    const first = await open({ taskHub, functions: [body] });
-    const id = await first.client.startNew(body);
-    await first.reach(id, 'Running');
-    await first.client.raiseEvent(id, 'First', 1);
-    await first.stop();
-
-    const second = await open({ taskHub, functions: [body] });
-    await wakeForNothing(database, taskHub, id);
-    await wakeForNothing(database, taskHub, id);
-    await second.client.raiseEvent(id, 'Second', 2);
-    expect((await second.finish(id)).output).toEqual([1, 2]);
-  });
 });
