@@ -13,7 +13,7 @@ import { Listings } from './listings.ts';
 import { checkSchemaName } from './migrate.ts';
 import { Notifications } from './notifications.ts';
 import { Orchestrations } from './orchestrations.ts';
-import { Runner, statement, tablesOf } from './sql.ts';
+import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Workers } from './workers.ts';
 
@@ -80,7 +80,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return pool;
   };
   if (options.pool) hearErrors(options.pool);
-  const settings = { prepared: options.preparedStatements ?? true, prefix: schema };
+  const settings = { prepared: options.preparedStatements ?? true, prefix: schemaTag(schema) };
   const clientPool = poolOf('client', options.clientConnections ?? 10);
   // Apart from each other, so that neither a flood of requests nor a full worker starves the rest; heartbeats alone.
   const forClients = new Runner(clientPool, settings);

@@ -9,7 +9,8 @@ import { DurableError } from '../../model/errors.ts';
 import { toStoreError } from './errors.ts';
 
 const folder = new URL('../../../migrations/', import.meta.url);
-const lockId = 7_071_2026;
+/** Held by whoever migrates, in whatever schema. */
+export const migrationLock = 7_071_2026;
 
 /** What {@link migrate} needs; `connectionString` must not be a transaction pooler's. */
 export interface MigrateOptions {
@@ -53,7 +54,7 @@ async function applyAll(client: pg.Client, schema: string, log?: (text: string) 
     await client.query('begin');
     try {
       // Transaction-scoped: it cannot outlive a crash, and survives a pooler.
-      const lock = await client.query<{ ok: boolean }>('select pg_try_advisory_xact_lock($1) as ok', [lockId]);
+      const lock = await client.query<{ ok: boolean }>('select pg_try_advisory_xact_lock($1) as ok', [migrationLock]);
       if (lock.rows[0]?.ok === true) {
         await applyPending(client, schema, log);
         await client.query('commit');
@@ -72,10 +73,15 @@ async function applyPending(client: pg.Client, schema: string, log?: (text: stri
   // Looked up first: CREATE … IF NOT EXISTS asks for the right to create even when there is nothing to do.
   const found = await client.query('select 1 from pg_namespace where nspname = $1', [schema]);
   if (found.rowCount === 0) await client.query(`create schema ${pg.escapeIdentifier(schema)}`);
+  const table = await client.query(`select 1 from pg_tables where schemaname = $1 and tablename = 'migrations'`, [
+    schema,
+  ]);
   await client.query(`set local search_path to ${pg.escapeIdentifier(schema)}`);
-  await client.query(
-    'create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())',
-  );
+  if (table.rowCount === 0) {
+    await client.query(
+      'create table migrations (name text primary key, applied_at timestamptz not null default now())',
+    );
+  }
   const applied = await client.query<{ name: string }>('select name from migrations');
   const done = new Set(applied.rows.map((row) => row.name));
   const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();

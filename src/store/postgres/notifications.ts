@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { InstanceKey, WorkNotification } from '../../model/work.ts';
 import type { NotificationBus } from '../store.ts';
+import { schemaTag } from './sql.ts';
 
 const joinMs = 20;
 /** Postgres refuses payloads of 8,000 bytes and more. */
@@ -50,7 +51,7 @@ export class Notifications implements NotificationBus {
 
   constructor(options: NotificationOptions) {
     this.#options = options;
-    this.#channel = `perdure_${options.schema}`;
+    this.#channel = `perdure_${schemaTag(options.schema)}`;
   }
 
   publish(notification: WorkNotification): void {

@@ -2,6 +2,7 @@
  * How the hand-written statements are made and sent. Their text is fixed when the store opens (only quoted table names
  * go in), so that each is prepared once for a connection and can be pasted into psql.
  */
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { DurableError } from '../../model/errors.ts';
 import { isConnectionError } from './errors.ts';
@@ -28,6 +29,11 @@ export function tablesOf(schema: string): Tables {
     messages: quoted('messages'),
     tasks: quoted('activity_tasks'),
   };
+}
+
+/** Stands for a schema in names of 63 bytes at most; what is longer Postgres would cut to the same. */
+export function schemaTag(schema: string): string {
+  return schema.length <= 40 ? schema : createHash('sha256').update(schema).digest('hex').slice(0, 32);
 }
 
 /** A statement prepared under its name, unless the pool sits behind a transaction pooler. */
