@@ -12,7 +12,8 @@ function statements(t: Tables) {
        returning id, ${nowMs} as now,
          not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone`,
     ),
-    // The only statement of an idle worker. An ended lease is never renewed (decision 8).
+    // The only statement of an idle worker. An ended lease is never renewed (decision 8). OFFSET 0 keeps the planner
+    // from answering the question about dead workers by reading all tasks (Postgres 18).
     heartbeat: statement(
       'heartbeat',
       `with beat as (
@@ -32,8 +33,8 @@ function statements(t: Tables) {
          exists (
            select 1 from ${t.workers} w
            where w.hub_id = $2 and w.expires_at <= now() and (
-             exists (select 1 from ${t.executions} e where e.owner = w.id)
-             or exists (select 1 from ${t.tasks} q where q.owner = w.id)
+             exists (select 1 from ${t.executions} e where e.owner = w.id offset 0)
+             or exists (select 1 from ${t.tasks} q where q.owner = w.id offset 0)
            )
          ) as dead_workers,
          not exists (
