@@ -1,8 +1,8 @@
 /** Activities that run in the worker of their instance: without a queue row, known only by their scheduling in history. */
+import type { ExecutionState } from '../core/state/execution-state.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { TaskScheduled } from '../model/history.ts';
 import type { ActivityOutcome, ActivityWork, ClaimContents, OwnedInstance } from '../model/work.ts';
-import type { LiveInstance } from './live-instances.ts';
 
 export function toLocalWork(instance: OwnedInstance, task: TaskScheduled): ActivityWork {
   return {
@@ -29,9 +29,15 @@ export function toResult(taskScheduledId: number, outcome: ActivityOutcome): Loc
       };
 }
 
-/** Scheduled, not completed, not in the queue: it ran in the worker that died. */
-export function lostActivities(live: LiveInstance, contents: ClaimContents): readonly number[] {
-  const safe = new Set(contents.queuedTaskIds);
-  for (const { event } of contents.messages) if ('taskScheduledId' in event) safe.add(event.taskScheduledId);
-  return [...(live.memory?.state.openTasks.keys() ?? [])].filter((id) => !safe.has(id));
+/** Scheduled, not completed, not in the queue, no result on its way: it ran in the worker that died. */
+export function lostActivities(
+  { executionId, openTasks }: ExecutionState,
+  { queuedTaskIds, messages }: Pick<ClaimContents, 'queuedTaskIds' | 'messages'>,
+): readonly number[] {
+  const safe = new Set(queuedTaskIds);
+  for (const { event, executionId: to } of messages) {
+    // A result for another execution is no result: it will be dropped.
+    if ('taskScheduledId' in event && (to === null || to === executionId)) safe.add(event.taskScheduledId);
+  }
+  return [...openTasks.keys()].filter((id) => !safe.has(id));
 }

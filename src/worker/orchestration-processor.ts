@@ -166,7 +166,7 @@ export class OrchestrationProcessor {
     const { memory } = live;
     const { state, run } = memory;
     const now = contents?.readAt ?? this.#options.clock.now();
-    const lostTasks = live.takenOver && contents ? lostActivities(live, contents) : undefined;
+    const lostTasks = live.takenOver && contents ? lostActivities(state, contents) : undefined;
     live.takenOver = false;
     const local = live.events.splice(0);
     const opened = openTurn(state, {
