@@ -1,6 +1,7 @@
 /** A worker whose statements are executed though their answers get lost: nothing that it took may be forgotten (P6). */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { activity, orchestration, type FunctionDefinition } from '../../src/model/functions.ts';
+import { openPostgresStore } from '../../src/store/postgres/index.ts';
 import { createTaskHub, type TaskHub, type TaskHubOptions } from '../../src/task-hub.ts';
 import { gate } from '../support/gate.ts';
 import { testDatabase } from '../support/postgres.ts';
@@ -102,6 +103,36 @@ describe('a worker whose answers get lost', async () => {
     proxy.heal();
     expect(await client.waitForCompletion(instanceId, finished)).toMatchObject({ output: '[1,2]' });
   });
+
+  it.each(['before', 'after'] as const)(
+    'goes on with its activities when throwing messages away fails (%s)',
+    async (cut) => {
+      const release = gate();
+      let runs = 0;
+      const held = activity('Held', async () => {
+        runs += 1;
+        await release.passed;
+        return runs;
+      });
+      const body = orchestration('Body', (ctx) => ctx.callActivity(held));
+      const { proxy, client, taskHub } = await setUp([body, held]);
+      const id = await client.startNew(body);
+      await waitFor(() => runs === 1);
+      const store = openPostgresStore({ connectionString: database.url, schema: database.schema });
+      onTestFinished(() => store.close());
+      const done = proxy.cut('discard_messages', cut);
+      // It is not suspended: there is nothing to resume.
+      await store.sendMessage({
+        hubId: await store.ensureHub(taskHub),
+        instanceId: id,
+        event: { type: 'ExecutionResumed' },
+      });
+      await done;
+      release.open();
+      expect(await client.waitForCompletion(id, finished)).toMatchObject({ output: '1' });
+      expect(runs).toBe(1);
+    },
+  );
 
   it.each([
     ['kept in memory', 10_000],

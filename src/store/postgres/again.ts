@@ -1,4 +1,4 @@
-/** Calls of clients that lost a deadlock or their connection. Turns have their own way (`turn-commits.ts`). */
+/** Calls, mostly of clients, that lost a deadlock or their connection. Turns have their own way (`turn-commits.ts`). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableError } from '../../model/errors.ts';
 import { isConnectionError, isRetryable, isUnavailable } from './errors.ts';

@@ -7,6 +7,7 @@ import type { ExecutionStarted, HistoryEvent } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { compareKeys } from './turn-commits.ts';
+import { again } from './again.ts';
 import { toClaim, toEvents, toMessage, type ClaimRow, type MessageRow } from './rows.ts';
 import { lowerNames, nowMs, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
@@ -245,14 +246,16 @@ export class Orchestrations {
   async discard(workerId: WorkerId, discards: Parameters<WorkerStore['discardMessages']>[1]): Promise<void> {
     const sorted = [...discards].sort((a, b) => compareKeys(a.key, b.key));
     const messages = sorted.flatMap((discard) => discard.messageIds.map((id) => ({ key: discard.key, id })));
-    await this.#runner.rows(this.#sql.discard, [
+    const values = [
       workerId,
       sorted.map((discard) => discard.key),
       sorted.map((discard) => discard.fence),
       messages.map((message) => message.key),
       messages.map((message) => message.id),
       sorted.map((discard) => discard.keepOwnership),
-    ]);
+    ];
+    // The second time finds nothing left to do.
+    await again(() => this.#runner.rows(this.#sql.discard, values), { repeatAfterConnectionLoss: true });
   }
 
   async sweep(hubId: number): Promise<void> {
