@@ -134,7 +134,6 @@ export class OrchestrationProcessor {
       state,
       opened,
       lostTasks,
-      takeLocally: () => false,
       hasMore: false,
       limits: this.#options.limits,
     });

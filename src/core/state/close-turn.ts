@@ -28,8 +28,8 @@ export interface CloseRequest {
   readonly decision?: Decision;
   /** Local activities lost with their worker: they go to the queue, never local again (decision 18). */
   readonly lostTasks?: readonly number[];
-  /** Whether this worker takes the activity itself, at once. Asked once for each that may run locally. */
-  readonly takeLocally: (task: TaskScheduled) => boolean;
+  /** Whether this worker takes the activity itself, at once. Asked once for each that may run locally; absent: none. */
+  readonly takeLocally?: (task: TaskScheduled) => boolean;
   /** Whether the worker keeps the instance even if this turn leaves nothing local: it has a next turn. */
   readonly hasMore: boolean;
   readonly limits: ExecutionLimits;
@@ -57,7 +57,7 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
   const local: TaskScheduled[] = [];
   for (const task of outcome.scheduled) {
     // An execution that ends keeps nobody: its last activities run from the queue. A suspended one opens no work here.
-    if (completion === undefined && !after && request.takeLocally(task)) local.push(task);
+    if (completion === undefined && !after && request.takeLocally?.(task) === true) local.push(task);
     else queued.push(toTask(task, 0));
   }
   if (completion === undefined) {
@@ -96,7 +96,6 @@ export function failTurn(
   const closed = closeTurn({
     ...request,
     decision: { actions: [{ type: 'CompleteOrchestration', id: -1, status: 'Failed', failure }] },
-    takeLocally: () => false,
     hasMore: false,
     limits: defaultLimits,
   });

@@ -47,7 +47,6 @@ function request(
     state: stateOf(executionId, before),
     opened: opened(before, input),
     decision: decision(...actions),
-    takeLocally: () => false,
     hasMore: false,
     limits: defaultLimits,
     ...rest,
