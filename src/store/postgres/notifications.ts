@@ -91,6 +91,12 @@ export class Notifications implements NotificationBus {
   /** Connects and keeps connecting; resolves after the first try, whatever came of it. */
   async listen(): Promise<void> {
     if (this.#closed) return;
+    const { connectionString, pool, log } = this.#options;
+    if (connectionString === undefined && pool.options.max === 1) {
+      // Listening keeps its connection: nothing else would ever get it.
+      log?.('notifications are off, polling goes on', new Error('the pool has only one connection'));
+      return;
+    }
     try {
       const client = await this.#connect();
       if (this.#closed) return this.#drop(client); // closed meanwhile
