@@ -20,13 +20,21 @@ export const zones = [
   // nextTick, to know when microtasks have run out.
   { files: 'core/replay/drive-async.ts', src: ['model', 'core/replay'], packages: [], node: ['node:process'] },
   { files: 'store/store.ts', src: ['model'], packages: [], node: [] },
+  // What every store says alike.
+  { files: 'store/continuation-token.ts', src: ['model'], packages: [], node: ['node:crypto'] },
+  { files: 'store/activity-not-registered.ts', src: ['model'], packages: [], node: [] },
   {
     files: 'store/postgres',
-    src: ['model', 'flow', 'store/store.ts'],
+    src: ['model', 'flow', 'store/store.ts', 'store/continuation-token.ts', 'store/activity-not-registered.ts'],
     packages: ['pg', 'kysely', 'type:pino'],
     node: 'all',
   },
-  { files: 'store/memory', src: ['model', 'store/store.ts'], packages: [], node: 'all' },
+  {
+    files: 'store/memory',
+    src: ['model', 'store/store.ts', 'store/continuation-token.ts', 'store/activity-not-registered.ts'],
+    packages: [],
+    node: 'all',
+  },
   { files: 'store/embedded', src: [], packages: ['pg'], node: 'all' },
   {
     files: 'worker',

@@ -1,7 +1,9 @@
 import pg from 'pg';
-import { afterAll, describe } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openPostgresStore } from '../../src/store/postgres/index.ts';
+import { freshHub, freshId } from '../contract/store/fixture.ts';
 import { storeContract } from '../contract/store/index.ts';
+import { scheduled } from '../support/builders.ts';
 import { testDatabase } from '../support/postgres.ts';
 
 describe('the store on Postgres', async () => {
@@ -32,5 +34,15 @@ describe('the store on Postgres', async () => {
       );
       return Object.fromEntries(rows.map((row) => [row.kind, row.count]));
     },
+  });
+
+  it('takes several rows for a turn over 1 MiB', async () => {
+    const hub = await freshHub(store);
+    const instanceId = freshId();
+    const { worker, claim } = await hub.claimed({ instanceId });
+    const events = Array.from({ length: 60 }, (_, id) => scheduled(id, { input: JSON.stringify('x'.repeat(50_000)) }));
+    const outcome = await worker.commitOne(claim, { events });
+    expect(outcome).toMatchObject({ kind: 'committed', sequence: 3 });
+    expect(await hub.history(instanceId)).toEqual(events);
   });
 });

@@ -1,5 +1,6 @@
 /** The activities queue: claim, complete, give back. What schedules activities is in `orchestrations.ts`. */
 import type { ActivityCompletion, FunctionNames, QueuedActivity, WorkerId } from '../../model/work.ts';
+import { activityNotRegistered } from '../activity-not-registered.ts';
 import { errorCode, isMemberError } from './errors.ts';
 import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
 import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
@@ -170,9 +171,12 @@ export class Activities {
       request.hubId,
       request.graceMs,
     ]);
-    const known = request.known?.activities.join(', ') ?? '';
+    const known = request.known?.activities ?? [];
     const failed = found.flatMap(({ name, ids }) =>
-      ids.map((id) => ({ id, failure: notRegistered(name, request.graceMs, known) })),
+      ids.map((id) => ({
+        id,
+        failure: JSON.stringify(activityNotRegistered(name, { graceMs: request.graceMs, known })),
+      })),
     );
     if (failed.length > 0) {
       await this.#runner.rows(this.#sql.fail, [failed.map((task) => task.id), failed.map((task) => task.failure)]);
@@ -190,14 +194,4 @@ function refused(name: string, error: unknown): ActivityCompletion['outcome'] {
       isNonRetriable: true,
     },
   };
-}
-
-function notRegistered(name: string, graceMs: number, known: string): string {
-  return JSON.stringify({
-    errorType: 'ActivityNotRegistered',
-    message:
-      `No live worker has registered the activity '${name}' (waited ${graceMs / 1000} s). ` +
-      `Export it from a module that a worker loads, or correct the name. Registered activities: ${known || 'none'}.`,
-    isNonRetriable: true,
-  });
 }

@@ -1,7 +1,5 @@
 /** Queries over many instances: listing in pages, purging by filter. Built with kysely; none of them is hot. */
-import { createHash } from 'node:crypto';
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely';
-import { DurableError } from '../../model/errors.ts';
 import {
   terminalStatuses,
   type InstanceFilter,
@@ -9,18 +7,12 @@ import {
   type RuntimeStatus,
   type TerminalStatus,
 } from '../../model/instance.ts';
+import { isTimed, readToken, writeToken } from '../continuation-token.ts';
 import type { Database } from './database.ts';
 import { toInstance } from './rows.ts';
 
 /** Instances that one transaction of a purge removes: short locks, and it can be stopped in between. */
 const purgeBatch = 500;
-
-/** Where a page begins: behind this row, in the order that the filter asks for (decision 33). */
-interface Cursor {
-  /** Last instance id; with a time or status filter the last creation time (microseconds kept) and key. */
-  readonly after: readonly string[];
-  readonly filter: string;
-}
 
 export class Listings {
   readonly #db: Kysely<Database>;
@@ -35,7 +27,7 @@ export class Listings {
     page: { readonly limit: number; readonly continuationToken?: string },
   ): Promise<InstancePage> {
     const byTime = isTimed(filter);
-    const after = page.continuationToken ? readToken(page.continuationToken, hubId, filter) : undefined;
+    const after = page.continuationToken ? readToken(page.continuationToken, { hubId, filter }) : undefined;
     const rows = await this.#db
       .selectFrom('instances')
       .leftJoin('executions', 'executions.instance_key', 'instances.key')
@@ -72,8 +64,9 @@ export class Listings {
     const last = shown.at(-1);
     const instances = shown.map(toInstance);
     if (rows.length <= page.limit || last === undefined) return { instances };
+    // Microseconds are kept.
     const cursor = byTime ? [last.created_text, last.key] : [last.instance_id];
-    return { instances, continuationToken: writeToken({ after: cursor, filter: fingerprint(hubId, filter) }) };
+    return { instances, continuationToken: writeToken(cursor, { hubId, filter }) };
   }
 
   async purge(hubId: number, filter: InstanceFilter): Promise<number> {
@@ -122,10 +115,6 @@ export class Listings {
   }
 }
 
-function isTimed(filter: InstanceFilter): boolean {
-  return filter.createdFrom !== undefined || filter.createdTo !== undefined || (filter.runtimeStatus?.length ?? 0) > 0;
-}
-
 function conditions(
   eb: ExpressionBuilder<Database, 'instances'>,
   hubId: number,
@@ -157,49 +146,4 @@ function withStatus(eb: ExpressionBuilder<Database, 'instances'>, filter: Instan
 function endedStatuses(filter: InstanceFilter): TerminalStatus[] {
   const wanted = filter.runtimeStatus ?? [];
   return terminalStatuses.filter((terminal) => wanted.length === 0 || wanted.includes(terminal));
-}
-
-/** Ties a token to the query that it continues. */
-function fingerprint(hubId: number, filter: InstanceFilter): string {
-  const text = JSON.stringify([
-    hubId,
-    filter.createdFrom?.toISOString(),
-    filter.createdTo?.toISOString(),
-    [...(filter.runtimeStatus ?? [])].sort(),
-    filter.instanceIdPrefix,
-  ]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
-}
-
-function writeToken(cursor: Cursor): string {
-  const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
-  return `${text}.${checksum(text)}`;
-}
-
-/** A changed bit must be noticed, not paged from. */
-function checksum(text: string): string {
-  return createHash('sha256').update(`perdure:${text}`).digest('base64url').slice(0, 10);
-}
-
-function readToken(token: string, hubId: number, filter: InstanceFilter): readonly string[] {
-  const wrong = new DurableError(
-    'InvalidArgument',
-    'The continuation token is not one of this query. Send the token of the page before, with the same filters.',
-  );
-  const [text = '', sum] = token.split('.');
-  if (sum !== checksum(text)) throw wrong;
-  const cursor: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-  if (!isCursor(cursor) || cursor.filter !== fingerprint(hubId, filter)) throw wrong;
-  return cursor.after;
-}
-
-function isCursor(value: unknown): value is Cursor {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'after' in value &&
-    Array.isArray(value.after) &&
-    'filter' in value &&
-    typeof value.filter === 'string'
-  );
 }

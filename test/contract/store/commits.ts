@@ -295,7 +295,7 @@ export function commits({ store, other, remains }: StoreUnderTest): void {
       }
     });
 
-    it('writes everything but the members that Postgres cannot store', async () => {
+    it('writes everything but the members that cannot be stored', async () => {
       const hub = await freshHub(store);
       const worker = await hub.worker();
       const claims = await claimedMany(hub, worker, 10);

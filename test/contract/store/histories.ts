@@ -22,13 +22,12 @@ export function histories({ store, remains }: StoreUnderTest): void {
   }
 
   describe('a history', () => {
-    it('of a turn over 1 MiB is stored in parts and read back whole, and turns go on behind it', async () => {
+    it('of a turn over 1 MiB is read back whole, and turns go on behind it', async () => {
       const events = Array.from({ length: 60 }, (_, id) =>
         scheduled(id, { input: JSON.stringify('x'.repeat(50_000)) }),
       );
       const { seen, instance, worker, key } = await store_([[turnStarted()], events, [raised('after')]]);
       expect(seen).toEqual([turnStarted(), ...events, raised('after')]);
-      expect(instance.sequence).toBeGreaterThan(4);
       expect((await remains(key))['history']).toBe(instance.sequence);
       // The sequence that is told is the fence.
       expect(await worker.commitOne({ ...instance, sequence: instance.sequence - 1 })).toMatchObject({ kind: 'lost' });

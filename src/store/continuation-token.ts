@@ -1,0 +1,71 @@
+/** Where a page of a listing begins. A token is tied to its query, and a changed bit is noticed, not paged from. */
+import { createHash } from 'node:crypto';
+import { DurableError } from '../model/errors.ts';
+import type { InstanceFilter } from '../model/instance.ts';
+
+/** What a listing asks for. */
+export interface ListingQuery {
+  readonly hubId: number;
+  readonly filter: InstanceFilter;
+}
+
+/** Where a page begins: behind this row, in the order that the filter asks for (decision 33). */
+interface Cursor {
+  /** Last instance id; with a time or status filter the last creation time and key. */
+  readonly after: readonly string[];
+  readonly filter: string;
+}
+
+/** Whether pages go by creation time and key instead of by id (decision 33). */
+export function isTimed(filter: InstanceFilter): boolean {
+  return filter.createdFrom !== undefined || filter.createdTo !== undefined || (filter.runtimeStatus?.length ?? 0) > 0;
+}
+
+export function writeToken(after: readonly string[], query: ListingQuery): string {
+  const cursor: Cursor = { after, filter: fingerprint(query) };
+  const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
+  return `${text}.${checksum(text)}`;
+}
+
+/**
+ * @returns what was given to {@link writeToken}
+ * @throws DurableError `InvalidArgument` for a token that is not ours or belongs to another query
+ */
+export function readToken(token: string, query: ListingQuery): readonly string[] {
+  const wrong = new DurableError(
+    'InvalidArgument',
+    'The continuation token is not one of this query. Send the token of the page before, with the same filters.',
+  );
+  const [text = '', sum] = token.split('.');
+  if (sum !== checksum(text)) throw wrong;
+  const cursor: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+  if (!isCursor(cursor) || cursor.filter !== fingerprint(query)) throw wrong;
+  return cursor.after;
+}
+
+/** Ties a token to the query that it continues. */
+function fingerprint({ hubId, filter }: ListingQuery): string {
+  const text = JSON.stringify([
+    hubId,
+    filter.createdFrom?.toISOString(),
+    filter.createdTo?.toISOString(),
+    [...(filter.runtimeStatus ?? [])].sort(),
+    filter.instanceIdPrefix,
+  ]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+function checksum(text: string): string {
+  return createHash('sha256').update(`perdure:${text}`).digest('base64url').slice(0, 10);
+}
+
+function isCursor(value: unknown): value is Cursor {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'after' in value &&
+    Array.isArray(value.after) &&
+    'filter' in value &&
+    typeof value.filter === 'string'
+  );
+}

@@ -1,0 +1,97 @@
+/** What clients do with single instances: start, send, look, end before the start, purge. */
+import { isTerminal, type OrchestrationInstance } from '../../model/instance.ts';
+import type { InstanceKey } from '../../model/work.ts';
+import type {
+  ClientMessage,
+  InstanceStart,
+  PurgeOutcome,
+  SendOutcome,
+  StartOutcome,
+  TerminatePending,
+} from '../store.ts';
+import { checkText, end, isLive, toEvents, toInstance, type MemoryData, type StoredInstance } from './data.ts';
+
+export function startInstance(data: MemoryData, start: InstanceStart): StartOutcome {
+  checkText(start.instanceId, start.name, start.version, start.executionId, start.input);
+  const old = data.find(start.hubId, start.instanceId);
+  if (old !== undefined && isLive(old)) return { kind: 'exists', status: old.execution.status };
+  if (old !== undefined) data.remove(old);
+  const now = data.now();
+  // Under a lease that has ended it is left to everybody.
+  const owner = start.owner !== null && data.lives(start.owner) ? start.owner : null;
+  const instance: StoredInstance = {
+    key: String(data.nextId()),
+    hubId: start.hubId,
+    instanceId: start.instanceId,
+    name: start.name,
+    version: start.version,
+    executionId: start.executionId,
+    input: start.input,
+    createdAt: now,
+    scheduledStartAt: start.scheduledStartAt?.getTime() ?? null,
+    lastUpdatedAt: now,
+    execution: { kind: 'live', status: 'Pending', sequence: 0, owner, crashCount: 0, customStatus: null },
+    history: [],
+    messages: [],
+  };
+  data.add(instance);
+  // One that a worker takes at once needs no message.
+  if (owner === null) {
+    data.send(instance, {
+      event: start.event,
+      executionId: start.executionId,
+      visibleAt: Math.max(now, instance.scheduledStartAt ?? now),
+    });
+  }
+  return { kind: 'created', key: instance.key, owner };
+}
+
+export function sendMessage(data: MemoryData, message: ClientMessage): SendOutcome & { readonly owned?: boolean } {
+  checkText(message.instanceId);
+  const instance = data.find(message.hubId, message.instanceId);
+  if (instance === undefined) return { kind: 'not-found' };
+  const { execution } = instance;
+  if (execution.kind === 'ended') return { kind: 'terminal', status: execution.status };
+  const now = data.now();
+  // A message for a scheduled instance becomes visible with its start: it must not start it early.
+  const visibleAt = execution.status === 'Pending' ? Math.max(now, instance.scheduledStartAt ?? now) : now;
+  data.send(instance, { event: message.event, visibleAt });
+  return { kind: 'sent', key: instance.key, owned: execution.owner !== null };
+}
+
+export function terminatePending(data: MemoryData, request: TerminatePending): 'terminated' | undefined {
+  const instance = data.live(request.key);
+  if (instance === undefined || instance.execution.status !== 'Pending' || instance.execution.owner !== null) {
+    return undefined;
+  }
+  checkText(request.output);
+  const now = data.now();
+  const { customStatus } = instance.execution;
+  instance.history = [JSON.stringify(request.eventsAt(now))];
+  instance.lastUpdatedAt = now;
+  end(instance, { status: 'Terminated', output: request.output, customStatus, failure: null });
+  return 'terminated';
+}
+
+export function getInstance(
+  data: MemoryData,
+  address: { readonly hubId: number; readonly instanceId: string },
+  withHistory: boolean,
+): OrchestrationInstance | undefined {
+  const found = data.find(address.hubId, address.instanceId);
+  if (found === undefined) return undefined;
+  return withHistory ? { ...toInstance(found), history: toEvents(found.history) } : toInstance(found);
+}
+
+export function findEnded(data: MemoryData, keys: readonly InstanceKey[]): readonly InstanceKey[] {
+  return keys.filter((key) => data.live(key) === undefined);
+}
+
+export function purgeInstance(data: MemoryData, hubId: number, instanceId: string): PurgeOutcome {
+  const instance = data.find(hubId, instanceId);
+  if (instance === undefined) return { kind: 'not-found' };
+  const { status } = instance.execution;
+  if (!isTerminal(status)) return { kind: 'not-terminal', status };
+  data.remove(instance);
+  return { kind: 'purged' };
+}

@@ -1,0 +1,167 @@
+/** What workers do with instances: claim, read, commit, give up. */
+import type { ExecutionStarted } from '../../model/history.ts';
+import { isTerminal } from '../../model/instance.ts';
+import type { Claim, ClaimContents, CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
+import type { WorkerStore } from '../store.ts';
+import { end, nameSet, toEvents, toMessage, type LiveStoredInstance, type MemoryData } from './data.ts';
+
+/** Messages that one turn takes at most; more wait for the next. */
+const maxMessagesPerTurn = 1_000;
+const maxInt = 2_147_483_647;
+const endOfTime = 8.64e15;
+
+type ClaimRequest = Parameters<WorkerStore['claimOrchestrations']>[0];
+
+export function claimOrchestrations(data: MemoryData, request: ClaimRequest): readonly Claim[] {
+  if (!data.lives(request.workerId)) return [];
+  const names = nameSet(request.names);
+  const able = [...data.liveOf(request.hubId)].filter((instance) => names.has(instance.name.toLowerCase()));
+  const orphans = request.includeDeadOwners ? able.filter(({ execution }) => data.isDead(execution.owner)) : [];
+  const taken = orphans.slice(0, request.limit).map((instance) => takeAnew(instance, request.workerId));
+
+  const ready = able
+    .filter(({ execution }) => execution.owner === null)
+    .map((instance) => ({ instance, readyAt: firstVisibleAt(data, instance) }))
+    .filter(({ readyAt }) => readyAt < Number.POSITIVE_INFINITY)
+    .sort((a, b) => a.readyAt - b.readyAt)
+    .slice(0, request.limit - taken.length);
+  for (const { instance } of ready) instance.execution.owner = request.workerId;
+  return [...taken, ...ready.map(({ instance }) => toClaim(instance, false))];
+}
+
+export function takeBackInstances(
+  data: MemoryData,
+  workerId: WorkerId,
+  keys: readonly InstanceKey[],
+): readonly Claim[] {
+  return keys.flatMap((key) => {
+    const instance = data.live(key);
+    return instance?.execution.owner === workerId ? [takeAnew(instance, workerId)] : [];
+  });
+}
+
+/** From a dead worker, or from one that forgot it: a higher sequence shuts out whatever is still on its way. */
+function takeAnew(instance: LiveStoredInstance, workerId: WorkerId): Claim {
+  const { execution } = instance;
+  execution.owner = workerId;
+  execution.sequence += 1;
+  execution.crashCount += 1;
+  return toClaim(instance, true);
+}
+
+function firstVisibleAt(data: MemoryData, instance: LiveStoredInstance): number {
+  return Math.min(...data.visibleMessages(instance).map((message) => message.visibleAt));
+}
+
+function toClaim({ key, instanceId, name, version, executionId, execution }: LiveStoredInstance, takenOver: boolean) {
+  const { status, sequence, crashCount, customStatus } = execution;
+  return { key, instanceId, name, version, executionId, status, sequence, crashCount, customStatus, takenOver };
+}
+
+export function readClaimed(
+  data: MemoryData,
+  requests: Parameters<WorkerStore['readClaimed']>[0],
+): readonly ClaimContents[] {
+  return requests.map(({ key, withHistory, withTasks }): ClaimContents => {
+    const empty = { key, messages: [], history: [], queuedTaskIds: [], readAt: data.now() };
+    const instance = data.live(key);
+    if (instance === undefined) return empty;
+    const tasks = withTasks ? [...data.tasks.values()].filter((task) => task.instanceKey === key) : [];
+    try {
+      return {
+        ...empty,
+        messages: data
+          .visibleMessages(instance)
+          .slice(0, withTasks ? undefined : maxMessagesPerTurn)
+          .map(toMessage),
+        history: withHistory ? toEvents(instance.history) : [],
+        queuedTaskIds: tasks.map((task) => task.taskScheduledId),
+      };
+    } catch (error) {
+      // The misfortune of this instance, not of those that are read with it.
+      return { ...empty, unreadable: error instanceof Error ? error.message : String(error) };
+    }
+  });
+}
+
+/** Not that of a scheduled one, which is a message that is not visible yet. */
+export function readStart(data: MemoryData, key: InstanceKey): Omit<ExecutionStarted, 'timestamp'> | undefined {
+  const instance = data.instances.get(key);
+  if (instance === undefined || (instance.scheduledStartAt ?? 0) > data.now()) return undefined;
+  return {
+    type: 'ExecutionStarted',
+    name: instance.name,
+    executionId: instance.executionId,
+    ...(instance.input === null ? {} : { input: instance.input }),
+    ...(instance.version === null ? {} : { version: instance.version }),
+  };
+}
+
+export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommit): CommitOutcome {
+  const { key } = turn;
+  const instance = data.live(key);
+  if (instance?.execution.owner !== workerId || instance.execution.sequence !== turn.fence)
+    return { kind: 'lost', key };
+  const reason = refusal(turn);
+  if (reason !== undefined) return { kind: 'refused', key, reason };
+
+  const now = data.now();
+  const sequence = turn.fence + 1;
+  instance.history = [...instance.history, JSON.stringify(turn.events)];
+  instance.lastUpdatedAt = Math.max(instance.lastUpdatedAt, now);
+  for (const task of turn.queuedTasks) {
+    const id = String(data.nextId());
+    const { hubId, executionId } = instance;
+    data.tasks.set(id, { ...task, id, hubId, instanceKey: key, executionId, createdAt: now, owner: null });
+  }
+  const { status, customStatus } = turn;
+  if (isTerminal(status)) {
+    if (status === 'Terminated') data.removeTasks(key);
+    end(instance, { status, output: turn.output, customStatus, failure: turn.failure });
+    return { kind: 'committed', key, sequence, inboxWaiting: false, committedAt: now };
+  }
+  const consumed = new Set(turn.consumedMessages);
+  // A timer that has become due meanwhile stays.
+  const cancelled = new Set(turn.cancelledTimers);
+  instance.messages = instance.messages.filter(
+    ({ id, timerId, visibleAt }) =>
+      !consumed.has(String(id)) && !(timerId !== null && cancelled.has(timerId) && visibleAt > now),
+  );
+  for (const { timerId, fireAt } of turn.timers) {
+    const event = { type: 'TimerFired', timerId, fireAt };
+    data.send(instance, { event, visibleAt: fireAt, executionId: instance.executionId, timerId });
+  }
+  instance.execution = {
+    kind: 'live',
+    status,
+    sequence,
+    owner: turn.keepOwnership ? workerId : null,
+    crashCount: 0,
+    customStatus,
+  };
+  const inboxWaiting = data.visibleMessages(instance).length > 0;
+  return { kind: 'committed', key, sequence, inboxWaiting, committedAt: now };
+}
+
+/** Why Postgres would not store a turn: a test should find that too. */
+function refusal({ customStatus, output, queuedTasks, timers }: TurnCommit): string | undefined {
+  const texts = [customStatus, output, ...queuedTasks.flatMap(({ name, version, input }) => [name, version, input])];
+  if (texts.some((text) => text?.includes('\u0000'))) return 'text with the character U+0000';
+  if (queuedTasks.some((task) => task.taskScheduledId > maxInt)) return 'an id above 2,147,483,647';
+  if (timers.some((timer) => !(Math.abs(timer.fireAt) <= endOfTime))) return 'a time that no date can hold';
+  return undefined;
+}
+
+export function discardMessages(
+  data: MemoryData,
+  workerId: WorkerId,
+  discards: Parameters<WorkerStore['discardMessages']>[1],
+): void {
+  for (const { key, fence, messageIds, keepOwnership } of discards) {
+    const instance = data.live(key);
+    if (instance?.execution.owner !== workerId || instance.execution.sequence !== fence) continue;
+    if (!keepOwnership) instance.execution.owner = null;
+    const discarded = new Set(messageIds);
+    instance.messages = instance.messages.filter((message) => !discarded.has(String(message.id)));
+  }
+}
