@@ -17,8 +17,23 @@ export interface HttpConfig {
   readonly publicUrl: string | undefined;
   readonly systemKey: string | undefined;
   readonly maxBodyBytes: number;
-  /** Whether X-Forwarded-* headers count. */
-  readonly trustProxy: boolean;
+  /** Whose X-Forwarded-* headers count: nobody's, everybody's, those of so many proxies, or of these addresses. */
+  readonly trustProxy: boolean | number | readonly string[];
+  /** Origins whose pages may call. */
+  readonly corsOrigins: readonly string[];
+  readonly limits: HttpLimitsConfig;
+}
+
+/** Limits of the HTTP front; 0 means none where it is allowed. */
+export interface HttpLimitsConfig {
+  readonly requestTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+  readonly maxRequestsPerSocket: number;
+  readonly maxConnections: number;
+  readonly maxEventLoopDelayMs: number;
+  readonly maxHeapPercent: number;
 }
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -64,7 +79,17 @@ export interface StartFlags {
   readonly leaseMs?: string;
   readonly pollMs?: string;
   readonly maxBodyBytes?: string;
-  readonly trustProxy?: boolean;
+  /** `true` for the flag without a value. */
+  readonly trustProxy?: boolean | string;
+  readonly corsOrigins?: string;
+  readonly requestTimeoutMs?: string;
+  readonly headersTimeoutMs?: string;
+  readonly keepAliveTimeoutMs?: string;
+  readonly maxHeaderBytes?: string;
+  readonly maxRequestsPerSocket?: string;
+  readonly maxConnections?: string;
+  readonly maxEventLoopDelayMs?: string;
+  readonly maxHeapPercent?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly allowAnonymous?: boolean;
@@ -130,7 +155,57 @@ function httpConfig(flags: StartFlags, env: Environment): HttpConfig {
       to: 256 * 1_024 * 1_024,
       default: 4_194_304,
     }),
-    trustProxy: flags.trustProxy === true || boolean(setting(env, '--trust-proxy', undefined, 'PERDURE_TRUST_PROXY')),
+    trustProxy: trustProxy(
+      setting(
+        env,
+        '--trust-proxy',
+        flags.trustProxy === undefined ? undefined : `${flags.trustProxy}`,
+        'PERDURE_TRUST_PROXY',
+      ),
+    ),
+    corsOrigins: origins(setting(env, '--cors-origins', flags.corsOrigins, 'PERDURE_CORS_ORIGINS')),
+    limits: httpLimits(flags, env),
+  };
+}
+
+function httpLimits(flags: StartFlags, env: Environment): HttpLimitsConfig {
+  const hour = 3_600_000;
+  return {
+    requestTimeoutMs: integer(
+      setting(env, '--request-timeout-ms', flags.requestTimeoutMs, 'PERDURE_REQUEST_TIMEOUT_MS'),
+      { from: 100, to: hour, default: 60_000 },
+    ),
+    headersTimeoutMs: integer(
+      setting(env, '--headers-timeout-ms', flags.headersTimeoutMs, 'PERDURE_HEADERS_TIMEOUT_MS'),
+      { from: 100, to: hour, default: 15_000 },
+    ),
+    keepAliveTimeoutMs: integer(
+      setting(env, '--keep-alive-timeout-ms', flags.keepAliveTimeoutMs, 'PERDURE_KEEP_ALIVE_TIMEOUT_MS'),
+      { from: 100, to: hour, default: 72_000 },
+    ),
+    maxHeaderBytes: integer(setting(env, '--max-header-bytes', flags.maxHeaderBytes, 'PERDURE_MAX_HEADER_BYTES'), {
+      from: 4_096,
+      to: 1_048_576,
+      default: 16_384,
+    }),
+    maxRequestsPerSocket: integer(
+      setting(env, '--max-requests-per-socket', flags.maxRequestsPerSocket, 'PERDURE_MAX_REQUESTS_PER_SOCKET'),
+      { from: 0, to: 1_000_000_000, default: 0 },
+    ),
+    maxConnections: integer(setting(env, '--max-connections', flags.maxConnections, 'PERDURE_MAX_CONNECTIONS'), {
+      from: 1,
+      to: 1_000_000,
+      default: 10_000,
+    }),
+    maxEventLoopDelayMs: integer(
+      setting(env, '--max-event-loop-delay-ms', flags.maxEventLoopDelayMs, 'PERDURE_MAX_EVENT_LOOP_DELAY_MS'),
+      { from: 0, to: hour, default: 2_000 },
+    ),
+    maxHeapPercent: integer(setting(env, '--max-heap-percent', flags.maxHeapPercent, 'PERDURE_MAX_HEAP_PERCENT'), {
+      from: 0,
+      to: 100,
+      default: 95,
+    }),
   };
 }
 
@@ -207,10 +282,26 @@ function publicUrl({ text, names }: Setting): string | undefined {
   );
 }
 
-function boolean({ text, names }: Setting): boolean {
-  if (text === undefined || text === 'false' || text === '0') return false;
-  if (text === 'true' || text === '1') return true;
-  throw new ConfigError(`${names} must be true or false, not '${text}'.`);
+/** The flag alone is `true`. Which entries are addresses is checked where they are used. */
+function trustProxy({ text, names }: Setting): boolean | number | readonly string[] {
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true') return true;
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  const entries = text.split(',').map((entry) => entry.trim());
+  const readable = /^(?:loopback|linklocal|uniquelocal|[\da-f.:]+(?:\/\d{1,3})?)$/i;
+  if (entries.every((entry) => readable.test(entry))) return entries;
+  throw new ConfigError(
+    `${names} must be true, false, a number of proxies, or addresses such as 10.0.0.0/8,loopback, not '${text}'.`,
+  );
+}
+
+function origins({ text, names }: Setting): readonly string[] {
+  const entries = text?.split(',').map((entry) => entry.trim().replace(/\/$/, '')) ?? [];
+  const wrong = entries.find((entry) => entry !== '*' && (!URL.canParse(entry) || new URL(entry).origin !== entry));
+  if (wrong === undefined) return entries;
+  throw new ConfigError(
+    `${names} must be origins such as https://app.example,http://localhost:3000, or *, not '${wrong}'.`,
+  );
 }
 
 /** Whether only this machine can reach an address. Names other than localhost may resolve to anything. */

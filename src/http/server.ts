@@ -7,15 +7,18 @@ import { sendJson } from './answers.ts';
 import { baseUrlReader } from './base-url.ts';
 import { canonicalUrl, mount, splitTarget } from './canonical-url.ts';
 import { Front } from './front.ts';
+import { defaultLimits, type HttpLimits, limitConnections, overloaded, serverLimits, watchPressure } from './limits.ts';
 import { keyCheck, requireKey } from './plugins/auth.ts';
+import { allowOrigins } from './plugins/cors.ts';
 import { answerClientError, answerFrameworkError, handleErrors } from './plugins/error-handler.ts';
-import { serveHealth } from './plugins/health.ts';
+import { isHealthPath, serveHealth } from './plugins/health.ts';
 import { acceptAnyBody } from './plugins/json-body.ts';
 import { documentRoutes, serveDocumentation } from './plugins/openapi.ts';
 import { emptyProblem } from './problem.ts';
 import { Query } from './query.ts';
 import { routes } from './routes/index.ts';
 import { serveTriggers } from './triggers/serve-triggers.ts';
+import { type TrustProxy, trustFunction } from './trust-proxy.ts';
 
 /** Options of {@link createServer}. */
 export interface ServerOptions {
@@ -25,8 +28,15 @@ export interface ServerOptions {
   readonly publicUrl?: string | undefined;
   /** Asked for as `?code=` or `x-functions-key`. Default: none. */
   readonly systemKey?: string | undefined;
-  /** Believe `X-Forwarded-Proto`, `-Host` and `-Port` when making links. Default `false`. */
-  readonly trustProxy?: boolean | undefined;
+  /**
+   * Whose `X-Forwarded-*` headers are believed, for links and for the addresses of callers: nobody's (`false`), everybody's
+   * (`true`), those of the addresses and ranges listed, or those of so many proxies. Default `false`.
+   */
+  readonly trustProxy?: TrustProxy | undefined;
+  /** Origins whose pages may call, such as `https://app.example`; `*` for all. Default: none. */
+  readonly corsOrigins?: readonly string[] | undefined;
+  /** Limits on time, connections, headers and load. */
+  readonly limits?: Partial<HttpLimits> | undefined;
   /** Bodies above it get 413. Default 4,194,304. */
   readonly maxBodyBytes?: number | undefined;
   /** Default: no log. */
@@ -36,20 +46,20 @@ export interface ServerOptions {
 }
 
 const defaultMaxBodyBytes = 4_194_304;
-/** How long a whole request may take to arrive. */
-const requestTimeoutMs = 60_000;
 
 /**
  * Makes the HTTP front of a task hub: the management API of Durable Functions, the user's HTTP triggers, health and
  * documentation. The caller listens and closes.
- * @throws TypeError for a bad public URL, or for triggers whose routes cannot be served
+ * @throws TypeError for a bad public URL or proxy, or for triggers whose routes cannot be served
  */
 export async function createServer(
   hub: { readonly clients: ClientSource },
   options: ServerOptions = {},
 ): Promise<FastifyInstance> {
   const keys = keyCheck(options.systemKey);
-  const baseUrl = baseUrlReader({ publicUrl: options.publicUrl, trustProxy: options.trustProxy ?? false });
+  const trustProxy = options.trustProxy ?? false;
+  const baseUrl = baseUrlReader({ publicUrl: options.publicUrl, trustProxy });
+  const limits = { ...defaultLimits, ...options.limits };
   const hasPublicUrl = options.publicUrl !== undefined;
   const stopping = new AbortController();
   const front = new Front({ clients: hub.clients, baseUrl, keys, hasPublicUrl, stopping: stopping.signal });
@@ -61,7 +71,9 @@ export async function createServer(
     childLoggerFactory: (logger) => logger,
     genReqId: requestIds(),
     bodyLimit: options.maxBodyBytes ?? defaultMaxBodyBytes,
-    requestTimeout: requestTimeoutMs,
+    ...serverLimits(limits),
+    // Fastify takes a bare number of hops for nobody.
+    trustProxy: trustFunction(trustProxy) ?? false,
     exposeHeadRoutes: false,
     // What still arrives while the server closes is served; the connection then ends.
     return503OnClosing: false,
@@ -76,9 +88,13 @@ export async function createServer(
     },
   });
 
+  limitConnections(app, limits);
+  const isOverloaded = await watchPressure(app, limits);
   handleErrors(app);
   acceptAnyBody(app);
+  welcomeRequests(app, isOverloaded);
   logRequests(app);
+  await allowOrigins(app, options.corsOrigins ?? []);
   await documentRoutes(app);
   app.addHook('preClose', (done) => {
     stopping.abort();
@@ -97,6 +113,7 @@ export async function createServer(
   serveHealth(app, {
     clients: hub.clients,
     isStopping: () => stopping.signal.aborted || options.isStopping?.() === true,
+    isOverloaded,
   });
   await serveDocumentation(app, keys);
   serveTriggers(app, { triggers: options.triggers ?? [], front, baseUrl, keys, hasPublicUrl });
@@ -122,12 +139,17 @@ function readQuery(text: string): Record<string, never> {
   return Query.parse(text) as unknown as Record<string, never>;
 }
 
-/** Names the request in its answer; logs it at debug level, without its query, which may hold the key. */
-function logRequests(app: FastifyInstance): void {
+/** Names the request in its answer, and turns it away when the process cannot keep up; health is always told. */
+function welcomeRequests(app: FastifyInstance, isOverloaded: () => boolean): void {
   app.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id);
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    if (isOverloaded() && !isHealthPath(request.url)) return done(overloaded());
     done();
   });
+}
+
+/** Logs requests at debug level, without their query, which may hold a key. */
+function logRequests(app: FastifyInstance): void {
   if (app.log.level !== 'debug' && app.log.level !== 'trace') return;
   app.addHook('onResponse', (request, reply, done) => {
     const { path } = splitTarget(request.originalUrl);

@@ -120,6 +120,8 @@ async function listen(options: {
     publicUrl: http.publicUrl,
     systemKey: http.systemKey,
     trustProxy: http.trustProxy,
+    corsOrigins: http.corsOrigins,
+    limits: http.limits,
     maxBodyBytes: http.maxBodyBytes,
     logger,
     isStopping: () => signal.aborted,

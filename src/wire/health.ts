@@ -1,4 +1,6 @@
 import { z } from 'zod';
 
-export const health = z.object({ status: z.enum(['ok', 'stopping', 'unavailable']) }).meta({ id: 'Health' });
+export const health = z
+  .object({ status: z.enum(['ok', 'stopping', 'overloaded', 'unavailable']) })
+  .meta({ id: 'Health' });
 export type Health = z.infer<typeof health>;

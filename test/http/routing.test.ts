@@ -222,6 +222,46 @@ describe('authority of links', () => {
       expect(link.startsWith(expected)).toBe(true);
   });
 
+  const forwarded = { 'x-forwarded-host': 'f.example', 'x-forwarded-proto': 'https' };
+
+  test.each([
+    ['the address of the peer', ['127.0.0.1'], forwarded, 'https://f.example/'],
+    ['its range', ['127.0.0.0/8', '::1'], forwarded, 'https://f.example/'],
+    ['its name', ['loopback'], forwarded, 'https://f.example/'],
+    ['one proxy', 1, forwarded, 'https://f.example/'],
+    ['other addresses', ['10.0.0.0/8', 'fc00::/7'], forwarded, 'http://own.example/'],
+    ['no proxy', 0, forwarded, 'http://own.example/'],
+    ['a path prefix', 1, { ...forwarded, 'x-forwarded-prefix': '/x/y/' }, 'https://f.example/x/y/runtime/'],
+    ['a path prefix that is none', 1, { ...forwarded, 'x-forwarded-prefix': '/"/../' }, 'https://f.example/runtime/'],
+    // Appended by the one proxy that is believed; what stands before it is the caller's own.
+    ['the entry of the proxy', 1, { 'x-forwarded-host': 'evil.example, f.example' }, 'http://f.example/'],
+    [
+      'the entry of the outer one of two proxies',
+      ['loopback', '10.1.1.1'],
+      { 'x-forwarded-host': 'evil.example, f.example, inner', 'x-forwarded-for': '6.6.6.6, 10.1.1.1' },
+      'http://f.example/',
+    ],
+    [
+      'the entry of the inner proxy, when the outer one is not believed',
+      ['loopback'],
+      { 'x-forwarded-host': 'evil.example, inner', 'x-forwarded-for': '6.6.6.6, 10.1.1.1' },
+      'http://inner/',
+    ],
+    ['no Forwarded header', true, { forwarded: 'host=evil.example;proto=https' }, 'http://own.example/'],
+  ])('believed is %s', async (_case, trustProxy, headers, expected) => {
+    const api = await it6.server({ trustProxy });
+    for (const link of await linksOf(api, { host: 'own.example', ...headers })) {
+      expect(link.slice(0, expected.length)).toBe(expected);
+    }
+  });
+
+  test.each(['10.0.0.0/33', 'proxy.example', '10.0.0.0/8/8', '::/129', ''])(
+    'the proxy %s is refused',
+    async (entry) => {
+      await expect(it6.server({ trustProxy: [entry] })).rejects.toThrow(TypeError);
+    },
+  );
+
   test('a Host that is no host is not used', async () => {
     for (const link of await linksOf(it6.api, { host: 'a"b{}' })) expect(link).toMatch(/^http:\/\/[\w.:[\]]+\/runtime/);
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ConfigError, readConfig, type StartFlags } from '../../src/config.ts';
+import { defaultLimits } from '../../src/http/limits.ts';
 
 const read = (flags: StartFlags = {}, env: Record<string, string> = {}) =>
   readConfig({ flags, env, isTerminal: false });
@@ -24,6 +25,8 @@ test('without flags and environment the documented defaults apply', () => {
       systemKey: undefined,
       maxBodyBytes: 4_194_304,
       trustProxy: false,
+      corsOrigins: [],
+      limits: defaultLimits,
     },
     log: { level: 'info', format: 'json' },
   });
@@ -45,6 +48,19 @@ test('on a terminal the log is for people unless told otherwise', () => {
 test('--workers 0 serves HTTP only, --no-http works only', () => {
   expect(read({ workers: '0' }).worker).toBe(false);
   expect(read({ http: false }).http).toBeUndefined();
+});
+
+test('proxies are believed by address, by number, or all of them', () => {
+  expect(read({ trustProxy: true }).http?.trustProxy).toBe(true);
+  expect(read({}, { PERDURE_TRUST_PROXY: '2' }).http?.trustProxy).toBe(2);
+  expect(read({ trustProxy: 'loopback, 10.0.0.0/8,::1' }).http?.trustProxy).toEqual(['loopback', '10.0.0.0/8', '::1']);
+});
+
+test('origins are a list', () => {
+  expect(read({ corsOrigins: 'https://a.example/, http://localhost:3000' }).http?.corsOrigins).toEqual([
+    'https://a.example',
+    'http://localhost:3000',
+  ]);
 });
 
 test('a public URL loses the slash at its end', () => {
@@ -69,6 +85,11 @@ describe('what cannot be used is refused in one line that names flag and variabl
     [{ logFormat: 'xml' }, {}, /--log-format/],
     [{ systemKey: ' ' }, {}, /--system-key/],
     [{}, { PERDURE_TRUST_PROXY: 'maybe' }, /--trust-proxy/],
+    [{ trustProxy: './functions.mjs' }, {}, /--trust-proxy.*'\.\/functions\.mjs'/],
+    [{ corsOrigins: 'app.example' }, {}, /--cors-origins.*'app\.example'/],
+    [{ corsOrigins: 'https://app.example/path' }, {}, /--cors-origins/],
+    [{ headersTimeoutMs: '1' }, {}, /--headers-timeout-ms \(PERDURE_HEADERS_TIMEOUT_MS\)/],
+    [{}, { PERDURE_MAX_HEAP_PERCENT: '101' }, /--max-heap-percent/],
   ];
   test.each(cases)('%j %j', (flags, env, message) => {
     expect(() => read(flags, env)).toThrow(ConfigError);

@@ -33,7 +33,34 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     .option('--lease-ms <number>', 'a silent worker loses its work after this time [PERDURE_LEASE_MS] (default: 30000)')
     .option('--poll-ms <number>', 'longest time between two looks for work [PERDURE_POLL_MS] (default: 1000)')
     .option('--max-body-bytes <number>', 'larger requests get 413 [PERDURE_MAX_BODY_BYTES] (default: 4194304)')
-    .option('--trust-proxy', 'believe X-Forwarded-* headers [PERDURE_TRUST_PROXY]')
+    .option(
+      '--trust-proxy [proxies]',
+      'whose X-Forwarded-* headers count: addresses and ranges, a number of proxies, or everybody [PERDURE_TRUST_PROXY]',
+    )
+    .option(
+      '--cors-origins <origins>',
+      'origins whose pages may call, * for all [PERDURE_CORS_ORIGINS] (default: none)',
+    )
+    .option('--request-timeout-ms <number>', 'for a request to arrive [PERDURE_REQUEST_TIMEOUT_MS] (default: 60000)')
+    .option('--headers-timeout-ms <number>', 'for its headers [PERDURE_HEADERS_TIMEOUT_MS] (default: 15000)')
+    .option(
+      '--keep-alive-timeout-ms <number>',
+      'for an idle connection [PERDURE_KEEP_ALIVE_TIMEOUT_MS] (default: 72000)',
+    )
+    .option('--max-header-bytes <number>', 'larger ones get 431 [PERDURE_MAX_HEADER_BYTES] (default: 16384)')
+    .option(
+      '--max-requests-per-socket <number>',
+      'then a connection is closed, 0 for never [PERDURE_MAX_REQUESTS_PER_SOCKET] (default: 0)',
+    )
+    .option('--max-connections <number>', 'more are closed at once [PERDURE_MAX_CONNECTIONS] (default: 10000)')
+    .option(
+      '--max-event-loop-delay-ms <number>',
+      'above it requests get 503, 0 for never [PERDURE_MAX_EVENT_LOOP_DELAY_MS] (default: 2000)',
+    )
+    .option(
+      '--max-heap-percent <number>',
+      'above it requests get 503, 0 for never [PERDURE_MAX_HEAP_PERCENT] (default: 95)',
+    )
     .option(
       '--log-level <level>',
       'trace, debug, info, warn, error, fatal or silent [PERDURE_LOG_LEVEL] (default: info)',

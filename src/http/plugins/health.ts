@@ -11,6 +11,14 @@ const pingTimeoutMs = 2_000;
 export interface HealthParts {
   readonly clients: ClientSource;
   readonly isStopping: () => boolean;
+  readonly isOverloaded: () => boolean;
+}
+
+const paths = ['/livez', '/readyz', '/healthz'] as const;
+
+/** Whether a URL is one of those here, which are answered whatever happens. */
+export function isHealthPath(url: string): boolean {
+  return paths.some((path) => url === path || url.startsWith(`${path}?`));
 }
 
 export function serveHealth(app: FastifyInstance, parts: HealthParts): void {
@@ -24,7 +32,7 @@ export function serveHealth(app: FastifyInstance, parts: HealthParts): void {
 
   const ready = (operationId: string) => ({
     operationId,
-    summary: 'Whether the service can work: the database answers and it is not stopping',
+    summary: 'Whether the service can work: the database answers, and it is neither stopping nor overloaded',
     tags: ['Health'],
     response: { 200: answer(health, 'It can.'), 503: answer(health, 'It cannot.') },
   });
@@ -38,8 +46,9 @@ function send(reply: FastifyReply, status: Health['status']): FastifyReply {
   return sendJson(reply.header('cache-control', 'no-store'), status === 'ok' ? 200 : 503, JSON.stringify(body));
 }
 
-async function readiness({ clients, isStopping }: HealthParts): Promise<Health['status']> {
+async function readiness({ clients, isStopping, isOverloaded }: HealthParts): Promise<Health['status']> {
   if (isStopping()) return 'stopping';
+  if (isOverloaded()) return 'overloaded';
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'unavailable'>((resolve) => {
     timer = setTimeout(() => resolve('unavailable'), pingTimeoutMs);

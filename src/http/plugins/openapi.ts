@@ -3,6 +3,7 @@
  * on the way of a request: ids are any text, query strings have their own reader (`query.ts`), bodies are opaque, and
  * answers are written by hand for speed. The tests check every answer against its schema instead.
  */
+import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
@@ -85,16 +86,41 @@ export async function serveDocumentation(app: FastifyInstance, keys: KeyCheck): 
     text ??= JSON.stringify(app.swagger());
     return sendJson(reply, 200, text);
   });
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { requestInterceptor: passKeyOn },
-    // The page's own scripts and styles are no secret, and the browser asks for them without the key.
-    uiHooks: {
-      onRequest: (request, reply, done) =>
-        request.url.startsWith('/docs/static/') ? done() : onRequest.call(app, request, reply, done),
-    },
+  // In a context of its own: answers of the API are no pages, and most of these headers would only cost them time.
+  await app.register(async (pages) => {
+    await pages.register(helmet, pageHeaders);
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { requestInterceptor: passKeyOn },
+      // The page's own scripts and styles are no secret, and the browser asks for them without the key.
+      uiHooks: {
+        onRequest: (request, reply, done) =>
+          request.url.startsWith('/docs/static/') ? done() : onRequest.call(app, request, reply, done),
+      },
+    });
   });
 }
+
+/** The page runs its own scripts only, calls this service only, is framed by nobody, and tells nobody its URL. */
+const pageHeaders: FastifyHelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      imgSrc: ["'self'", 'data:'],
+      fontSrc: ["'self'", 'data:'],
+      connectSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  xFrameOptions: { action: 'deny' },
+  // Whether a host name is for HTTPS only is for whoever ends TLS there to say.
+  strictTransportSecurity: false,
+};
 
 /** What of the page's surroundings {@link passKeyOn} uses; it runs in the browser. */
 declare const location: { readonly pathname: string; readonly search: string };
