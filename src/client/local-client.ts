@@ -5,6 +5,7 @@ import { DurableError } from '../model/errors.ts';
 import type { ExecutionStarted, HistoryEvent } from '../model/history.ts';
 import type { Claim, WorkerId } from '../model/work.ts';
 import {
+  eventNameProblem,
   instanceIdProblem,
   isTerminal,
   type InstanceFilter,
@@ -154,12 +155,8 @@ export class LocalClient implements OrchestrationClient {
   }
 
   async raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {
-    if (typeof eventName !== 'string' || eventName.length === 0 || eventName.length > 256) {
-      throw new DurableError('InvalidArgument', 'The name of an event must be a text of 1 to 256 characters.');
-    }
-    if (/\p{Cc}/u.test(eventName) || !eventName.isWellFormed()) {
-      throw new DurableError('InvalidArgument', 'The name of an event must not contain control characters.');
-    }
+    const problem = eventNameProblem(eventName);
+    if (problem !== null) throw new DurableError('InvalidArgument', problem);
     this.#checkSize(data);
     await this.#send(instanceId, {
       type: 'EventRaised',

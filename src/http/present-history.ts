@@ -60,6 +60,12 @@ function presentEvent(event: HistoryEvent, reader: Reader): string | undefined {
     case 'TimerCreated':
     case 'TimerFired':
       return record(event, [instantField('FireAt', event.fireAt)]);
+    case 'EventSent':
+      return record(event, [
+        textField('InstanceId', event.instanceId),
+        textField('Name', event.name),
+        ...inputField(event.input, shown),
+      ]);
     case 'EventRaised':
       return record(event, [textField('Name', event.name), ...inputField(event.input, shown)]);
     case 'ExecutionSuspended':

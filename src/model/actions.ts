@@ -20,6 +20,16 @@ export interface CreateTimer {
   readonly fireAt: number;
 }
 
+/** Leave an event with another instance. It is not known whether it arrived: a missing or ended target is silent. */
+export interface SendEvent {
+  readonly type: 'SendEvent';
+  readonly id: number;
+  /** Of the instance that gets it. */
+  readonly instanceId: string;
+  readonly name: string;
+  readonly input?: string;
+}
+
 /** Forget a timer that has not fired. Leaves no event; a firing that is already on its way is tolerated. */
 export interface CancelTimer {
   readonly type: 'CancelTimer';
@@ -42,7 +52,7 @@ export type CompleteOrchestration =
     };
 
 /** What an orchestrator asked for in one turn. */
-export type Action = ScheduleTask | CreateTimer | CancelTimer | CompleteOrchestration;
+export type Action = ScheduleTask | CreateTimer | CancelTimer | SendEvent | CompleteOrchestration;
 
 /** The outcome of running an orchestrator for one turn. */
 export interface Decision {

@@ -97,6 +97,13 @@ export interface OrchestrationContext {
     options: { readonly timeout: Duration; readonly defaultValue: D },
   ): Task<T | D>;
 
+  /**
+   * Sends an event to another instance of the task hub, with what this turn does. Nobody learns whether it arrived: for an
+   * instance that does not exist or has ended it is dropped.
+   * @throws TypeError for an instance id or name that none can have, or data that JSON cannot hold
+   */
+  sendEvent(instanceId: string, name: string, data?: unknown): void;
+
   /** Replaces the custom status shown by status queries; `null` and `undefined` clear it. At most 16 KiB of JSON. */
   setCustomStatus(status: unknown): void;
 

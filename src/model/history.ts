@@ -74,6 +74,15 @@ export interface TimerFired extends EventBase {
   readonly fireAt: number;
 }
 
+export interface EventSent extends EventBase {
+  readonly type: 'EventSent';
+  readonly eventId: number;
+  /** Of the instance that it was sent to. */
+  readonly instanceId: string;
+  readonly name: string;
+  readonly input?: string;
+}
+
 export interface EventRaised extends EventBase {
   readonly type: 'EventRaised';
   readonly name: string;
@@ -113,6 +122,7 @@ export type HistoryEvent =
   | TaskFailed
   | TimerCreated
   | TimerFired
+  | EventSent
   | EventRaised
   | ExecutionSuspended
   | ExecutionResumed
@@ -129,3 +139,6 @@ export type InboxEvent =
   | ExecutionSuspended
   | ExecutionResumed
   | ExecutionTerminated;
+
+/** An event that has not been stored yet: the store gives it its time. */
+export type Untimed<Event extends HistoryEvent> = Event extends HistoryEvent ? Omit<Event, 'timestamp'> : never;

@@ -72,3 +72,13 @@ export function instanceIdProblem(id: string): string | null {
   if (!id.isWellFormed()) return 'An instance id must be well-formed Unicode.';
   return null;
 }
+
+/** Says what is wrong with the name of an event, or `null` when it may be used: 1 to 256 characters, none a control one. */
+export function eventNameProblem(name: unknown): string | null {
+  if (typeof name !== 'string' || name.length === 0 || name.length > 256) {
+    return 'The name of an event must be a text of 1 to 256 characters.';
+  }
+  return /\p{Cc}/u.test(name) || !name.isWellFormed()
+    ? 'The name of an event must not contain control characters.'
+    : null;
+}

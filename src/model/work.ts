@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import type { HistoryEvent, InboxEvent } from './history.ts';
+import type { HistoryEvent, InboxEvent, Untimed } from './history.ts';
 import type { RuntimeStatus } from './instance.ts';
 
 /** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
@@ -69,6 +69,26 @@ export interface NewTimer {
   readonly fireAt: number;
 }
 
+/** Which instance a message is for. */
+export type MessageTarget =
+  /** The instance that has this id in the sender's hub when the turn is committed. */
+  | { readonly kind: 'id'; readonly instanceId: string }
+  /** This very instance, and no other that gets its id later. */
+  | { readonly kind: 'key'; readonly key: InstanceKey };
+
+/**
+ * A message to another instance (or to the sender itself), stored with the turn that sends it. One whose target is missing
+ * or has ended is dropped silently. Messages of one turn to one instance keep their order.
+ */
+export interface OutgoingMessage {
+  readonly target: MessageTarget;
+  readonly event: Untimed<InboxEvent>;
+  /** Only for this execution of the target; absent: for whichever runs when it is read. */
+  readonly executionId?: string;
+  /** Milliseconds since 1970: not before. Absent: at once. A target that has not begun gets it with its scheduled start. */
+  readonly visibleAt?: number;
+}
+
 /** Everything one turn changes, as plain data; written whole or not at all (A2). */
 export interface TurnCommit {
   readonly key: InstanceKey;
@@ -85,6 +105,7 @@ export interface TurnCommit {
   readonly queuedTasks: readonly NewActivityTask[];
   readonly timers: readonly NewTimer[];
   readonly cancelledTimers: readonly number[];
+  readonly messages: readonly OutgoingMessage[];
   /** Whether the worker keeps the instance: it still runs an activity of it, or has its next turn. */
   readonly keepOwnership: boolean;
 }
@@ -100,6 +121,8 @@ export type CommitOutcome =
       readonly inboxWaiting: boolean;
       /** Database time of the commit, milliseconds since 1970. */
       readonly committedAt: number;
+      /** The instances that got a message, and when they can see it, milliseconds since 1970. */
+      readonly told: readonly { readonly key: InstanceKey; readonly visibleAt: number }[];
     }
   /** Somebody else owns the instance now, or it is gone: nothing was written. */
   | { readonly kind: 'lost'; readonly key: InstanceKey }

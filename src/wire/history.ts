@@ -29,6 +29,7 @@ export const historyEvent = z
     EventType: z.string(),
     Timestamp: z.string(),
     Name: z.string().optional(),
+    InstanceId: z.string().optional(),
     FunctionName: z.string().nullable().optional(),
     ScheduledTime: z.string().nullable().optional(),
     ScheduledStartTime: z.string().nullable().optional(),

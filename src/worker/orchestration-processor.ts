@@ -22,6 +22,7 @@ import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { abortAll, type LiveInstance, type Memory, type LiveInstances } from './live-instances.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
+import { wakeTargets } from './wake.ts';
 
 /** Workers that an instance may bring down before it is given up (decision 18). */
 const maxCrashes = 10;
@@ -261,6 +262,7 @@ export class OrchestrationProcessor {
     switch (outcome.kind) {
       case 'committed':
         this.#options.clock.observe(outcome.committedAt);
+        if (outcome.told.length > 0) wakeTargets(outcome, this.#options);
         if (live.owned) this.#committed(live, closed, outcome.sequence, outcome.inboxWaiting);
         else this.#options.slots.cancel(closed.local.length);
         return;
@@ -286,8 +288,10 @@ export class OrchestrationProcessor {
     const state = live.memory?.state ?? emptyState(live.instance.executionId);
     const commit = failTurn({ instance: live.instance, state, opened }, failure);
     const outcome = await this.#committer.commit(commit);
-    if (outcome.kind === 'committed') this.#committed(live, { commit, local: [] }, outcome.sequence, false);
-    else this.#options.live.drop(live);
+    if (outcome.kind === 'committed') {
+      if (outcome.told.length > 0) wakeTargets(outcome, this.#options);
+      this.#committed(live, { commit, local: [] }, outcome.sequence, false);
+    } else this.#options.live.drop(live);
   }
 
   async #failUnreadable(live: LiveInstance, { readAt, unreadable = '' }: ClaimContents): Promise<void> {

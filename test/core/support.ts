@@ -94,6 +94,10 @@ export function record(actions: readonly Action[]): HistoryEvent[] {
         return [{ type: 'TimerCreated', timestamp, eventId: action.id, fireAt: action.fireAt }];
       case 'CancelTimer':
         return [];
+      case 'SendEvent': {
+        const { id, type: _, ...rest } = action;
+        return [{ type: 'EventSent', timestamp, eventId: id, ...rest }];
+      }
       case 'CompleteOrchestration': {
         const { id, type: _, ...rest } = action;
         return [{ type: 'ExecutionCompleted', timestamp, eventId: id, ...rest }];
@@ -141,7 +145,7 @@ export class LiveRun {
 }
 
 function isRecord(event: HistoryEvent): boolean {
-  return event.type === 'TaskScheduled' || event.type === 'TimerCreated' || event.type === 'ExecutionCompleted';
+  return 'eventId' in event;
 }
 
 /** The last action when it ends the orchestration. */

@@ -72,6 +72,7 @@ const hot = [
   'read messages',
   'read history',
   'commit',
+  'commit with messages',
   'heartbeat',
   'claim tasks',
   'complete tasks',
@@ -128,6 +129,22 @@ describe.each([
         }),
       );
       await record('commit', 'with turn as', () => worker.commit(turns));
+      const senders = await worker.claim({ limit: ready });
+      await record('commit with messages', 'outgoing as', () =>
+        worker.commit(
+          senders.map((claim, index) =>
+            turnOf(claim, {
+              messages: [
+                {
+                  target: { kind: 'id', instanceId: `live-${index + 70}` },
+                  event: { type: 'EventRaised', name: 'Go' },
+                },
+                { target: { kind: 'key', key: claim.key }, event: { type: 'EventRaised', name: 'Go' } },
+              ],
+            }),
+          ),
+        ),
+      );
       await record('heartbeat', 'with beat as', () => worker.beat());
       let tasks = await worker.claimTasks({ limit: 1 });
       await record('claim tasks', 'skip locked', async () => (tasks = await worker.claimTasks({ limit: ready })));

@@ -1,7 +1,14 @@
 /** Where history and code say different things, and how an instance is told so (P9, engine.md 4.5). */
-import type { CompleteOrchestration, CreateTimer, ScheduleTask } from '../../model/actions.ts';
+import type { Action, CancelTimer, CompleteOrchestration } from '../../model/actions.ts';
+import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { HistoryEvent, TaskScheduled, TimerCreated } from '../../model/history.ts';
+import type { EventSent, HistoryEvent, TaskScheduled, TimerCreated } from '../../model/history.ts';
+
+/** The events that record an action. */
+export type RecordEvent = TaskScheduled | TimerCreated | EventSent;
+
+/** The actions that leave such an event. */
+export type CreatingAction = Exclude<Action, CancelTimer | CompleteOrchestration>;
 
 export interface Difference {
   /** What history says. */
@@ -22,16 +29,49 @@ export function differenceFailure({ expected, found }: Difference, index: number
   };
 }
 
-export function describeEvent(event: TaskScheduled | TimerCreated): string {
-  return event.type === 'TimerCreated'
-    ? `a previous execution created timer #${event.eventId}`
-    : `a previous execution scheduled activity '${event.name}' (#${event.eventId})`;
+/** Whether an event records this action. Inputs, times and versions are not compared (engine.md 4.5). */
+export function isSame(event: RecordEvent, action: CreatingAction): boolean {
+  if (event.eventId !== action.id) return false;
+  switch (event.type) {
+    case 'TaskScheduled':
+      return action.type === 'ScheduleTask' && isSameName(action, event);
+    case 'TimerCreated':
+      return action.type === 'CreateTimer';
+    case 'EventSent':
+      return action.type === 'SendEvent' && isSameName(action, event) && action.instanceId === event.instanceId;
+    default:
+      return assertNever(event);
+  }
 }
 
-export function describeAction(action: ScheduleTask | CreateTimer): string {
-  return action.type === 'CreateTimer'
-    ? `the code now creates timer #${action.id}`
-    : `the code now schedules activity '${action.name}' (#${action.id})`;
+function isSameName(a: { readonly name: string }, b: { readonly name: string }): boolean {
+  return a.name === b.name || a.name.toLowerCase() === b.name.toLowerCase();
+}
+
+export function describeEvent(event: RecordEvent): string {
+  switch (event.type) {
+    case 'TaskScheduled':
+      return `a previous execution scheduled activity '${event.name}' (#${event.eventId})`;
+    case 'TimerCreated':
+      return `a previous execution created timer #${event.eventId}`;
+    case 'EventSent':
+      return `a previous execution sent event '${event.name}' to '${event.instanceId}' (#${event.eventId})`;
+    default:
+      return assertNever(event);
+  }
+}
+
+export function describeAction(action: CreatingAction): string {
+  switch (action.type) {
+    case 'ScheduleTask':
+      return `the code now schedules activity '${action.name}' (#${action.id})`;
+    case 'CreateTimer':
+      return `the code now creates timer #${action.id}`;
+    case 'SendEvent':
+      return `the code now sends event '${action.name}' to '${action.instanceId}' (#${action.id})`;
+    default:
+      return assertNever(action);
+  }
 }
 
 export function describeEnd(completion: CompleteOrchestration): string {

@@ -15,6 +15,7 @@ import {
   type Winner,
 } from '../../model/functions.ts';
 import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
+import { eventNameProblem, instanceIdProblem } from '../../model/instance.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
 import { parseDuration } from './duration.ts';
@@ -157,6 +158,17 @@ export class ReplayContext implements OrchestrationContext {
     if (kept !== undefined) receiveEvent(task, kept);
     else this.#waitForEvent(task, { name, options, fireAt });
     return task;
+  }
+
+  sendEvent(instanceId: string, name: string, data?: unknown): void {
+    const { scope, scheduler } = this.#parts;
+    scope.assertOpen('sendEvent');
+    const problem = typeof instanceId === 'string' ? instanceIdProblem(instanceId) : 'The instance id must be a text.';
+    if (problem !== null) throw new TypeError(`sendEvent(instanceId, …): ${problem}`);
+    const nameProblem = eventNameProblem(name);
+    if (nameProblem !== null) throw new TypeError(`sendEvent(instanceId, name, …): ${nameProblem}`);
+    const input = toPayload(data, `the data of the event '${name}'`);
+    scheduler.sendEvent({ instanceId, name, ...(input === undefined ? {} : { input }) });
   }
 
   setCustomStatus(status: unknown): void {

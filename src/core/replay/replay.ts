@@ -17,13 +17,11 @@ import type {
   HistoryEvent,
   TaskCompleted,
   TaskFailed,
-  TaskScheduled,
-  TimerCreated,
   TimerFired,
 } from '../../model/history.ts';
 import { startBody } from './body.ts';
 import type { BodyEnd } from './body-end.ts';
-import { describeEnd, differenceFailure, idAfter, type Difference } from './difference.ts';
+import { describeEnd, differenceFailure, idAfter, type Difference, type RecordEvent } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
 import { ExternalEvents } from './external-events.ts';
 import { ReplayContext, type LogWriter } from './orchestration-context.ts';
@@ -161,6 +159,7 @@ export class Replay {
         return this.#endRecordedTurn();
       case 'TaskScheduled':
       case 'TimerCreated':
+      case 'EventSent':
         return this.#compareRecord(event);
       case 'ExecutionCompleted':
         return this.#compareEnd(event);
@@ -178,7 +177,7 @@ export class Replay {
     }
   }
 
-  #compareRecord(event: TaskScheduled | TimerCreated): Difference | undefined {
+  #compareRecord(event: RecordEvent): Difference | undefined {
     const state = this.#state;
     if (state.kind === 'ended') return undefined;
     const idle = state.kind === 'completed' ? describeEnd(state.completion) : 'the code now asks for nothing more';
@@ -226,6 +225,7 @@ export class Replay {
         return undefined;
       case 'TaskScheduled':
       case 'TimerCreated':
+      case 'EventSent':
       case 'ExecutionCompleted':
         if (!this.#scope.isReplaying) throw new Error(`${event.type} records an action: it can only be history.`);
         return undefined;

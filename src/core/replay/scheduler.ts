@@ -2,10 +2,16 @@
  * What the code has asked for: numbers its actions, keeps those that history has not recorded yet, and knows what is
  * open. Owns the comparison of code and history; what is done about a difference is in `replay.ts`.
  */
-import type { Action, CreateTimer, ScheduleTask } from '../../model/actions.ts';
+import type { Action, ScheduleTask, SendEvent } from '../../model/actions.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { TaskScheduled, TimerCreated } from '../../model/history.ts';
-import { describeAction, describeEvent, type Difference } from './difference.ts';
+import {
+  describeAction,
+  describeEvent,
+  isSame,
+  type CreatingAction,
+  type Difference,
+  type RecordEvent,
+} from './difference.ts';
 import type { TurnScope } from './turn-scope.ts';
 
 /** Latest instant that a Date can hold. */
@@ -16,8 +22,6 @@ export interface AttemptListener {
   completed(result: string | undefined): void;
   failed(failure: Failure): void;
 }
-
-type CreatingAction = ScheduleTask | CreateTimer;
 
 export class Scheduler {
   readonly #scope: TurnScope;
@@ -61,6 +65,13 @@ export class Scheduler {
     return id;
   }
 
+  /** @returns the action's id */
+  sendEvent(event: Omit<SendEvent, 'type' | 'id'>): number {
+    const id = this.#take();
+    if (!this.#closed) this.#pending.push({ type: 'SendEvent', id, ...event });
+    return id;
+  }
+
   cancelTimer(timerId: number): void {
     // Cancelling leaves no event, so in a replay it is neither compared nor asked for again.
     if (!this.#timers.delete(timerId) || this.#closed || this.#scope.isReplaying) return;
@@ -99,7 +110,7 @@ export class Scheduler {
    * Compares what history recorded next with what the code asked for next (engine.md 4.5).
    * @param idle says what the code does when it asks for nothing
    */
-  record(event: TaskScheduled | TimerCreated, idle: string): Difference | undefined {
+  record(event: RecordEvent, idle: string): Difference | undefined {
     const action = this.#nextUnrecorded();
     if (action !== undefined && isSame(event, action)) {
       this.#recorded += 1;
@@ -134,12 +145,8 @@ export class Scheduler {
   #nextUnrecorded(): CreatingAction | undefined {
     const action = this.#pending[this.#recorded];
     // While history is played nothing else is pending.
-    return action?.type === 'ScheduleTask' || action?.type === 'CreateTimer' ? action : undefined;
+    return action === undefined || action.type === 'CancelTimer' || action.type === 'CompleteOrchestration'
+      ? undefined
+      : action;
   }
-}
-
-function isSame(event: TaskScheduled | TimerCreated, action: CreatingAction): boolean {
-  if (event.eventId !== action.id) return false;
-  if (event.type === 'TimerCreated') return action.type === 'CreateTimer';
-  return action.type === 'ScheduleTask' && action.name.toLowerCase() === event.name.toLowerCase();
 }

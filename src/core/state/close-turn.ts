@@ -6,7 +6,7 @@ import type { Action, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { ExecutionCompleted, HistoryEvent, TaskScheduled } from '../../model/history.ts';
-import type { NewActivityTask, NewTimer, OwnedInstance, TurnCommit } from '../../model/work.ts';
+import type { NewActivityTask, NewTimer, OutgoingMessage, OwnedInstance, TurnCommit } from '../../model/work.ts';
 import { statusOf, type ExecutionState } from './execution-state.ts';
 import type { OpenedTurn } from './open-turn.ts';
 
@@ -83,6 +83,7 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       queuedTasks: queued,
       timers: completion === undefined ? outcome.timers() : [],
       cancelledTimers: outcome.cancelled,
+      messages: outcome.messages,
       keepOwnership: completion === undefined && (local.length > 0 || request.hasMore),
     },
   };
@@ -107,6 +108,7 @@ class Outcome {
   readonly events: HistoryEvent[] = [];
   readonly scheduled: TaskScheduled[] = [];
   readonly cancelled: number[] = [];
+  readonly messages: OutgoingMessage[] = [];
   completion: ExecutionCompleted | undefined;
   readonly #timers = new Map<number, NewTimer>();
   readonly #timestamp: number;
@@ -133,6 +135,12 @@ class Outcome {
         // One that was created in this very turn never becomes a message.
         if (!this.#timers.delete(action.timerId)) this.cancelled.push(action.timerId);
         return;
+      case 'SendEvent': {
+        const { id, type: _, instanceId, ...event } = action;
+        this.events.push({ type: 'EventSent', timestamp, eventId: id, instanceId, ...event });
+        this.messages.push({ target: { kind: 'id', instanceId }, event: { type: 'EventRaised', ...event } });
+        return;
+      }
       case 'CompleteOrchestration': {
         const { id, type: _, ...rest } = action;
         this.#complete({ type: 'ExecutionCompleted', timestamp, eventId: id, ...rest });

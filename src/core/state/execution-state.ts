@@ -73,6 +73,7 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
       state.ended = true;
       return;
     case 'OrchestratorStarted':
+    case 'EventSent':
     case 'EventRaised':
     case 'ExecutionTerminated':
       return;

@@ -1,9 +1,17 @@
 /** What workers do with instances: claim, read, commit, give up. */
 import type { ExecutionStarted } from '../../model/history.ts';
 import { isTerminal } from '../../model/instance.ts';
-import type { Claim, ClaimContents, CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
+import type {
+  Claim,
+  ClaimContents,
+  CommitOutcome,
+  InstanceKey,
+  OutgoingMessage,
+  TurnCommit,
+  WorkerId,
+} from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
-import { end, nameSet, toEvents, toMessage, type LiveStoredInstance, type MemoryData } from './data.ts';
+import { end, isLive, nameSet, toEvents, toMessage, type LiveStoredInstance, type MemoryData } from './data.ts';
 
 /** Messages that one turn takes at most; more wait for the next. */
 const maxMessagesPerTurn = 1_000;
@@ -114,11 +122,12 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
     const { hubId, executionId } = instance;
     data.tasks.set(id, { ...task, id, hubId, instanceKey: key, executionId, createdAt: now, owner: null });
   }
+  const told = turn.messages.flatMap((message) => tell(data, { now, hubId: instance.hubId, message }));
   const { status, customStatus } = turn;
   if (isTerminal(status)) {
     if (status === 'Terminated') data.removeTasks(key);
     end(instance, { status, output: turn.output, customStatus, failure: turn.failure });
-    return { kind: 'committed', key, sequence, inboxWaiting: false, committedAt: now };
+    return { kind: 'committed', key, sequence, inboxWaiting: false, committedAt: now, told };
   }
   const consumed = new Set(turn.consumedMessages);
   // A timer that has become due meanwhile stays.
@@ -140,7 +149,21 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
     customStatus,
   };
   const inboxWaiting = data.visibleMessages(instance).length > 0;
-  return { kind: 'committed', key, sequence, inboxWaiting, committedAt: now };
+  return { kind: 'committed', key, sequence, inboxWaiting, committedAt: now, told };
+}
+
+/** One for nobody is dropped. One for a scheduled instance waits for its start: it must not start it early. */
+function tell(
+  data: MemoryData,
+  given: { readonly now: number; readonly hubId: number; readonly message: OutgoingMessage },
+): readonly { readonly key: InstanceKey; readonly visibleAt: number }[] {
+  const { target, event, executionId, visibleAt } = given.message;
+  const found = target.kind === 'key' ? data.live(target.key) : data.find(given.hubId, target.instanceId);
+  if (found === undefined || !isLive(found)) return [];
+  const startAt = found.execution.status === 'Pending' ? (found.scheduledStartAt ?? 0) : 0;
+  const seenAt = Math.max(given.now, startAt, visibleAt ?? 0);
+  data.send(found, { event, visibleAt: seenAt, ...(executionId === undefined ? {} : { executionId }) });
+  return [{ key: found.key, visibleAt: seenAt }];
 }
 
 /** Why Postgres would not store a turn: a test should find that too. */

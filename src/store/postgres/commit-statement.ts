@@ -7,10 +7,11 @@
 import { isTerminal } from '../../model/instance.ts';
 import type { TurnCommit, WorkerId } from '../../model/work.ts';
 import { toHistoryTexts, toMessageText } from './rows.ts';
+import { messageColumns, messagesText, toldColumns, type MessageBatch } from './turn-messages.ts';
 import { joinJson, joinNumbers, jsonTexts, nowMs, statement, type Statement, type Tables } from './sql.ts';
 
 /** Turns of one statement, sorted by key, taken apart into what each part of it works on. */
-export interface CommitBatch {
+export interface CommitBatch extends MessageBatch {
   readonly workerId: WorkerId;
   readonly commitId: string;
   readonly moved: readonly SizedTurn[];
@@ -38,6 +39,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
   const cancelled: CommitBatch['cancelled'][number][] = [];
   const timers: CommitBatch['timers'][number][] = [];
   const tasks: CommitBatch['tasks'][number][] = [];
+  const messages: CommitBatch['messages'][number][] = [];
   let terminated = false;
   for (const turn of turns) {
     const { key } = turn;
@@ -46,6 +48,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     (end ? ended : moved).push({ turn, rows: texts.length });
     texts.forEach((text, index) => parts.push({ key, part: index + 1, text }));
     for (const task of turn.queuedTasks) tasks.push({ key, ...task });
+    for (const message of turn.messages) messages.push({ key, ...message });
     if (end) {
       // Its whole inbox goes: nothing has to be named.
       terminated ||= turn.status === 'Terminated';
@@ -55,7 +58,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     for (const timerId of turn.cancelledTimers) cancelled.push({ key, timerId });
     for (const timer of turn.timers) timers.push({ key, ...timer });
   }
-  return { workerId, commitId, moved, ended, parts, terminated, consumed, cancelled, timers, tasks };
+  return { workerId, commitId, moved, ended, parts, terminated, consumed, cancelled, timers, tasks, messages };
 }
 
 /** What the statement takes, by name; a text names some of them, in its own order. */
@@ -100,6 +103,7 @@ const columns = {
   taskRedeliveries: (b: CommitBatch) => joinNumbers(b.tasks.map(({ redelivery }) => redelivery)),
   taskVersions: (b: CommitBatch) => b.tasks.map(({ version }) => version ?? null),
   taskInputs: (b: CommitBatch) => joinJson(b.tasks.map(({ input }) => input ?? null)),
+  ...messageColumns,
 } satisfies Record<string, (batch: CommitBatch) => unknown>;
 
 type Column = keyof typeof columns;
@@ -124,6 +128,7 @@ function partsOf(batch: CommitBatch): string {
     batch.cancelled.length > 0 ? 'd' : '',
     batch.timers.length > 0 ? 't' : '',
     batch.tasks.length > 0 ? 'q' : '',
+    batch.messages.length > 0 ? 'o' : '',
   ].join('');
 }
 
@@ -253,6 +258,7 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
       delete from ${t.tasks} q using ended where ended.status = 'Terminated' and q.instance_key = ended.key
     )`);
   }
+  if (parts.has('o')) steps.push(messagesText(t, $));
   const waiting = moves
     ? `not won.ended and exists (
         select 1 from ${t.messages} m
@@ -261,6 +267,6 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
       )`
     : 'false';
   return `with ${steps.join(', ')}
-    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at, ${waiting} as inbox_waiting
+    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at, ${waiting} as inbox_waiting${parts.has('o') ? toldColumns : ''}
     from won`;
 }

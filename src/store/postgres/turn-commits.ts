@@ -28,6 +28,9 @@ interface CommittedRow {
   readonly sequence: string;
   readonly committed_at: number;
   readonly inbox_waiting: boolean;
+  /** Only when the batch has messages. */
+  readonly told?: readonly InstanceKey[];
+  readonly told_at?: readonly number[];
 }
 
 export class TurnCommits {
@@ -74,6 +77,7 @@ export class TurnCommits {
             sequence: Number(row.sequence),
             inboxWaiting: row.inbox_waiting,
             committedAt: row.committed_at,
+            told: (row.told ?? []).map((key, index) => ({ key, visibleAt: row.told_at?.[index] ?? row.committed_at })),
           });
         }
         const missing = turns.filter((turn) => !committed.has(turn.key));
@@ -124,6 +128,7 @@ export class TurnCommits {
         sequence: turn.fence + toHistoryTexts(turn.events).length,
         inboxWaiting: true, // not known: look
         committedAt: row.now,
+        told: [], // not known: they are found by polling
       });
     }
   }

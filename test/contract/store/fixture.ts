@@ -254,6 +254,7 @@ export function turnOf(instance: OwnedInstance, given: Partial<TurnCommit> = {})
     queuedTasks: [],
     timers: [],
     cancelledTimers: [],
+    messages: [],
     keepOwnership: false,
     ...given,
   };

@@ -6,6 +6,7 @@ import { histories } from './histories.ts';
 import { listings } from './listings.ts';
 import { messages } from './messages.ts';
 import { notifications } from './notifications.ts';
+import { outgoing } from './outgoing.ts';
 import { payloads } from './payloads.ts';
 import { purge } from './purge.ts';
 import { queue } from './queue.ts';
@@ -17,6 +18,7 @@ import { workers } from './workers.ts';
 const suites = [
   starts,
   messages,
+  outgoing,
   claims,
   commits,
   timers,

@@ -68,6 +68,7 @@ export function payloads({ store, other }: StoreUnderTest): void {
         queuedTasks: [],
         timers: [],
         cancelledTimers: [],
+        messages: [],
         keepOwnership: false,
       },
     ]);

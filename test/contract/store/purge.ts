@@ -84,6 +84,7 @@ export function purge({ store, other, remains }: StoreUnderTest): void {
           queuedTasks: [newTask(0)],
           timers: [],
           cancelledTimers: [],
+          messages: [],
           keepOwnership: false,
         })),
       );

@@ -200,6 +200,7 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
           queuedTasks: Array.from({ length: 50 }, (_, id) => newTask(id)),
           timers: [],
           cancelledTimers: [],
+          messages: [],
           keepOwnership: false,
         })),
       );
