@@ -6,6 +6,7 @@ export {
   type ActivityContext,
   type ActivityDefinition,
   type ActivityHandler,
+  type CallableLog,
   type CallActivityOptions,
   type Duration,
   type FunctionDefinition,
@@ -13,6 +14,9 @@ export {
   type OrchestrationDefinition,
   type Orchestrator,
   type ReplaySafeLog,
+  type RetryContext,
+  type RetryDecision,
+  type RetryHandler,
   type RetryPolicy,
   type Task,
   type TimerTask,
@@ -35,6 +39,7 @@ export type {
 } from './client/client.ts';
 export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
-export type { Failure } from './model/failure.ts';
+export { NonRetriableError, type Failure } from './model/failure.ts';
+export { RetryOptions, type DurableOrchestrationContext, type FailureDetails } from './model/durable-functions.ts';
 export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from './model/instance.ts';
 export { createServer, type ServerOptions } from './http/server.ts';

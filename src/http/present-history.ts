@@ -140,5 +140,6 @@ function failureDetails(failure: Failure): FailureDetails {
     StackTrace: failure.stackTrace ?? null,
     InnerFailure: failure.innerFailure === undefined ? null : failureDetails(failure.innerFailure),
     IsNonRetriable: failure.isNonRetriable ?? false,
+    ...(failure.properties === undefined ? {} : { Properties: failure.properties }),
   };
 }

@@ -2,6 +2,7 @@
  * Definitions of user functions: plain values that a module exports. The constructors validate and brand them; nothing
  * registers itself. The types of the contexts that user code sees are here too; `core/replay` implements them.
  */
+import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
 import type { Failure } from './failure.ts';
 
 const brand: unique symbol = Symbol.for('perdure.definition');
@@ -25,9 +26,28 @@ export interface RetryPolicy {
   readonly handleFailure?: (failure: Failure) => boolean;
 }
 
+/** What a {@link RetryHandler} decides upon. */
+export interface RetryContext {
+  readonly orchestrationContext: OrchestrationContext;
+  /** 1 when the first try failed. */
+  readonly lastAttemptNumber: number;
+  readonly lastFailure: Failure;
+  /** Milliseconds from the first try to now, by the time of the orchestration. */
+  readonly totalRetryTimeInMilliseconds: number;
+}
+
+/** `true`, or 0: at once; a number above 0: after so many milliseconds; anything else: no more tries. */
+export type RetryDecision = boolean | number | null | undefined;
+
+/**
+ * Decides after each failure whether to try again. Runs as part of the orchestrator, so it must be deterministic, and may
+ * await tasks of the context only. Throwing means no. Not asked for failures that are marked as non-retriable.
+ */
+export type RetryHandler = (context: RetryContext) => RetryDecision | Promise<RetryDecision>;
+
 /** Options of {@link OrchestrationContext.callActivity}. */
 export interface CallActivityOptions {
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryPolicy | RetryHandler;
   readonly version?: string;
 }
 
@@ -60,6 +80,11 @@ export interface ReplaySafeLog {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** The same, and itself a function, `log(…)`, which writes at level info as `context.log` of Azure Functions does. */
+export interface CallableLog extends ReplaySafeLog {
+  (...values: readonly unknown[]): void;
 }
 
 /** What an orchestrator may use. Everything else (clock, randomness, I/O) belongs into activities. */
@@ -116,7 +141,9 @@ export interface OrchestrationContext {
 
   /** A UUID (version 5) that is the same in every replay. */
   newGuid(): string;
-  readonly log: ReplaySafeLog;
+  readonly log: CallableLog;
+  /** The interface of `durable-functions` v3, with its semantics: what is written for it runs as it is. */
+  readonly df: DurableOrchestrationContext;
 }
 
 /** `(input, options?)`; input may be left out when its type allows `undefined` or is unknown. */
@@ -136,13 +163,13 @@ export interface ActivityContext {
   readonly redelivery: number;
   /** Aborts on timeout, termination and shutdown. */
   readonly signal: AbortSignal;
-  readonly log: ReplaySafeLog;
+  readonly log: CallableLog;
 }
 
 /** What a plain `yield` gives back: as loosely typed as parsed JSON. `yield*` keeps the task's type. */
 type Yielded = ReturnType<typeof JSON.parse>;
 /** JavaScript awaits what an async generator yields, so there the compiler sees the result instead of the task. */
-type Generated<Output> = Generator<Task<unknown>, Output, Yielded> | AsyncGenerator<unknown, Output, Yielded>;
+type Generated<Output> = Generator<AnyTask, Output, Yielded> | AsyncGenerator<unknown, Output, Yielded>;
 
 /** The body of an orchestration: an async function, a generator or an async generator. Must be deterministic. */
 export type Orchestrator<Input, Output> = (

@@ -8,6 +8,7 @@ export interface FailureDetails {
   readonly StackTrace: string | null;
   readonly InnerFailure: FailureDetails | null;
   readonly IsNonRetriable: boolean;
+  readonly Properties?: Readonly<Record<string, unknown>>;
 }
 
 export const failureDetails = z
@@ -17,6 +18,7 @@ export const failureDetails = z
     StackTrace: z.string().nullable(),
     InnerFailure: payload.meta({ description: 'The same shape, or null.' }),
     IsNonRetriable: z.boolean(),
+    Properties: z.record(z.string(), z.unknown()).optional().meta({ description: 'What else the error says.' }),
   })
   .meta({ id: 'FailureDetails' });
 

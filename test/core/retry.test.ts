@@ -1,12 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { checkRetryPolicy, retryDelay } from '../../src/core/replay/retry.ts';
-import type { OrchestrationContext, RetryPolicy } from '../../src/model/functions.ts';
-import { completed, failed, failureOf, fired, LiveRun, play, resultOf, startTime, type Body } from './support.ts';
+import type { OrchestrationContext, RetryContext, RetryHandler, RetryPolicy } from '../../src/model/functions.ts';
+import {
+  completed,
+  expectSameReplay,
+  failed,
+  failureOf,
+  fired,
+  LiveRun,
+  play,
+  raised,
+  resultOf,
+  startTime,
+  type Body,
+} from './support.ts';
 
 const policy: RetryPolicy = { firstRetryIntervalInMilliseconds: 1_000, maxNumberOfAttempts: 3 };
 
 const calls =
-  (retry: RetryPolicy): Body =>
+  (retry: RetryPolicy | RetryHandler): Body =>
   async (ctx: OrchestrationContext) =>
     ctx.callActivity('A', 'in', { retry, version: '2' });
 
@@ -158,5 +170,119 @@ describe('a retry policy is checked at the call', () => {
   it('-1 means no limit', () => {
     const unlimited = { ...policy, maxRetryIntervalInMilliseconds: -1, retryTimeoutInMilliseconds: -1 };
     expect(checkRetryPolicy(unlimited)).toBe(unlimited);
+  });
+});
+
+describe('B55: a retry handler', () => {
+  it.each([
+    ['true', true],
+    ['0', 0],
+    ['a promise of true', Promise.resolve(true)],
+  ])('%s: the next try is made at once', async (_, answer) => {
+    const run = new LiveRun(calls(() => answer));
+    await run.start();
+    expect((await run.turn(failed(0))).actions).toEqual([
+      { type: 'ScheduleTask', id: 1, name: 'A', input: '"in"', version: '2', attempt: 2, firstId: 0 },
+    ]);
+    expect(resultOf(await run.turn(completed(1, 'ok')))).toBe('ok');
+    await expectSameReplay(
+      run,
+      calls(() => answer),
+    );
+  });
+
+  it.each([
+    ['a number', 250],
+    ['a promise of a number', Promise.resolve(250)],
+  ])('%s: the next try is made after so many milliseconds', async (_, answer) => {
+    const run = new LiveRun(calls(() => answer));
+    await run.start();
+    expect((await run.turn(failed(0))).actions).toEqual([
+      { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 250 },
+    ]);
+    expect((await run.turn(fired(1))).actions).toMatchObject([{ type: 'ScheduleTask', id: 2, attempt: 2, firstId: 0 }]);
+  });
+
+  it.each([
+    ['false', () => false],
+    ['undefined', () => undefined],
+    ['null', () => null],
+    ['a promise of false', async () => false],
+    [
+      'throwing',
+      () => {
+        throw new Error('cannot tell');
+      },
+    ],
+    ['rejecting', () => Promise.reject(new Error('cannot tell'))],
+    ['nonsense', () => 'often' as never],
+    ['a negative number', () => -1],
+    ['not a number', () => Number.NaN],
+  ])('%s: there is no other try, and the call fails as it did', async (_, handler) => {
+    expect(failureOf(await play(calls(handler), failed(0, { message: 'why' })))).toMatchObject({
+      errorType: 'TaskFailedError',
+      innerFailure: { message: 'why' },
+    });
+  });
+
+  it('is told which try failed, why, and for how long it has been tried', async () => {
+    const asked: Omit<RetryContext, 'orchestrationContext'>[] = [];
+    const run = new LiveRun(
+      calls(({ orchestrationContext, ...rest }) => {
+        asked.push(rest);
+        return orchestrationContext.instanceId === 'i1';
+      }),
+    );
+    await run.start();
+    await run.turn(failed(0, { message: 'one' }));
+    await run.turn(failed(1, { message: 'two' }));
+    expect(asked).toEqual([
+      {
+        lastAttemptNumber: 1,
+        lastFailure: { errorType: 'Error', message: 'one' },
+        totalRetryTimeInMilliseconds: 1_000,
+      },
+      {
+        lastAttemptNumber: 2,
+        lastFailure: { errorType: 'Error', message: 'two' },
+        totalRetryTimeInMilliseconds: 2_000,
+      },
+    ]);
+  });
+
+  it('is not asked about a failure that must not be tried again', async () => {
+    const body = calls(() => true);
+    expect(failureOf(await play(body, failed(0, { isNonRetriable: true })))).toMatchObject({
+      innerFailure: { isNonRetriable: true },
+    });
+  });
+
+  it('may wait for tasks of the context', async () => {
+    const body = calls(async ({ orchestrationContext: ctx }) => (await ctx.waitForExternalEvent('Again')) === true);
+    const run = new LiveRun(body);
+    await run.start();
+    expect((await run.turn(failed(0))).actions).toEqual([]);
+    expect((await run.turn(raised('Again', true))).actions).toMatchObject([
+      { type: 'ScheduleTask', id: 1, attempt: 2 },
+    ]);
+    await run.turn(failed(1));
+    expect(failureOf(await run.turn(raised('Again', false)))).toMatchObject({ errorType: 'TaskFailedError' });
+    await expectSameReplay(run, body);
+  });
+
+  it('that waits for something else fails the instance', async () => {
+    const body = calls(() => new Promise(() => undefined));
+    expect(failureOf(await play(body, failed(0)))).toMatchObject({ errorType: 'NonDurableAwaitError' });
+  });
+
+  it('says so in the log when it throws', async () => {
+    const lines: unknown[] = [];
+    const body = calls(() => {
+      throw new Error('cannot tell');
+    });
+    const run = new LiveRun(body, { log: (level, message) => lines.push([level, message]) });
+    await run.start();
+    await run.turn(failed(0));
+    expect(lines).toEqual([['warn', "The retry handler of activity 'A' failed; the call is not tried again."]]);
   });
 });

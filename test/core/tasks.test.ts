@@ -293,13 +293,13 @@ describe('ctx.all', () => {
       return errors;
     };
     expect(resultOf(await new LiveRun(body).start())).toEqual([
-      'TypeError: all(tasks): the argument must be an array of tasks.',
-      'TypeError: all(tasks): element 1 is not a task of this orchestration but an object of type Promise.',
-      'TypeError: all(tasks): element 0 is not a task of this orchestration but a value of type number.',
-      'TypeError: all(tasks): element 0 is not a task of this orchestration but null.',
-      'TypeError: all(tasks): element 0 is not a task of this orchestration but an object of type Object.',
+      'TypeError: all(tasks) received a non-valid input: the argument must be an array of tasks.',
+      'TypeError: all(tasks) received a non-valid input: element 1 is not a task of this orchestration but an object of type Promise.',
+      'TypeError: all(tasks) received a non-valid input: element 0 is not a task of this orchestration but a value of type number.',
+      'TypeError: all(tasks) received a non-valid input: element 0 is not a task of this orchestration but null.',
+      'TypeError: all(tasks) received a non-valid input: element 0 is not a task of this orchestration but an object of type Object.',
       'Error: any(tasks): the list is empty, so nothing could ever complete.',
-      'TypeError: any(tasks): element 0 is not a task of this orchestration but a value of type string.',
+      'TypeError: any(tasks) received a non-valid input: element 0 is not a task of this orchestration but a value of type string.',
     ]);
   });
 });
@@ -436,7 +436,7 @@ describe('a yield of a non-task', () => {
       let decision = await run.start();
       if (decision.actions.at(-1)?.type !== 'CompleteOrchestration') decision = await run.turn(failed(0));
       expect(failureOf(decision)).toMatchObject({ errorType: 'TypeError' });
-      expect(failureOf(decision).message).toContain(`The orchestrator yielded ${what}, a non-task`);
+      expect(failureOf(decision).message).toContain(`the orchestrator yielded ${what}, a non-Task`);
     }
   });
 

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { activity, orchestration, type ActivityContext, type RetryPolicy } from '../../src/model/functions.ts';
+import { TaskFailedError } from '../../src/core/replay/task-failed-error.ts';
+import { NonRetriableError } from '../../src/model/failure.ts';
 import { eventsOf, historyOf } from '../support/history.ts';
 import { inBothModes, type TestHub, type TestHubs } from '../support/task-hubs.ts';
 
@@ -124,5 +126,67 @@ inBothModes('retries', ({ open }) => {
     const { hub, attempts } = await openFlaky(open, { succeedsAt: never, retry });
     expect(await hub.run('Calls')).toMatchObject({ runtimeStatus: 'Failed', failure: { errorType } });
     expect(attempts).toEqual([]);
+  });
+
+  it('B55: a handler decides: a delay, at once, no more', async () => {
+    const answers = [5, true, Promise.resolve(3), false];
+    const runs: number[] = [];
+    const flaky = activity('Flaky', (_input: unknown, { attempt }) => {
+      runs.push(attempt);
+      throw new Error(`attempt ${attempt}`);
+    });
+    const calls = orchestration('Calls', (ctx) =>
+      ctx.callActivity(flaky, null, { retry: ({ lastAttemptNumber }) => answers[lastAttemptNumber - 1] }),
+    );
+    const hub = await open({ functions: [calls, flaky] });
+    const ended = await hub.run(calls);
+    expect(ended).toMatchObject({ runtimeStatus: 'Failed', failure: { innerFailure: { message: 'attempt 4' } } });
+    expect(runs).toEqual([1, 2, 3, 4]);
+    expect(await waits(hub, ended.instanceId)).toEqual([5, 3]);
+  });
+
+  it.each([
+    ['a NonRetriableError', () => new NonRetriableError('final')],
+    ['any error that is marked so', () => Object.assign(new Error('final'), { isNonRetriable: true })],
+  ])('%s is not tried again', async (_, make) => {
+    let runs = 0;
+    const flaky = activity('Flaky', () => {
+      runs += 1;
+      throw make();
+    });
+    const calls = orchestration('Calls', (ctx) =>
+      ctx.callActivity(flaky, null, { retry: { ...quick, maxNumberOfAttempts: 5 } }),
+    );
+    const hub = await open({ functions: [calls, flaky] });
+    expect(await hub.run(calls)).toMatchObject({
+      runtimeStatus: 'Failed',
+      failure: { innerFailure: { message: 'final', isNonRetriable: true } },
+    });
+    expect(runs).toBe(1);
+  });
+
+  it('B37: causes and custom properties reach the orchestrator and the status', async () => {
+    const seen: unknown[] = [];
+    const pay = activity('Pay', () => {
+      const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+      throw Object.assign(new Error('no bank', { cause }), { properties: { bank: { id: 7 } }, status: 503 });
+    });
+    const calls = orchestration('Calls', async (ctx) => {
+      try {
+        await ctx.callActivity(pay);
+      } catch (error) {
+        if (!ctx.isReplaying) seen.push(error instanceof TaskFailedError && error.failureDetails);
+        throw error;
+      }
+    });
+    const hub = await open({ functions: [calls, pay] });
+    const details = {
+      errorType: 'Error',
+      message: 'no bank',
+      properties: { bank: { id: 7 }, status: 503 },
+      innerFailure: { message: 'refused', properties: { code: 'ECONNREFUSED' } },
+    };
+    expect((await hub.run(calls)).failure).toMatchObject({ innerFailure: details });
+    expect(seen).toMatchObject([details]);
   });
 });

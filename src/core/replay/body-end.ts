@@ -32,12 +32,13 @@ export function finishBody(port: BodyPort, value: unknown): void {
 export function notATask(value: unknown): BodyEnd {
   const hint =
     value === undefined
-      ? ' Was a call without a result yielded, or a return forgotten?'
+      ? ' Was a call yielded that gives no task, such as signalEntity, continueAsNew or setCustomStatus?'
       : isPromiseLike(value)
         ? ' Only async functions can wait for promises: use ctx.all and ctx.any, or an activity.'
         : '';
   const error = new TypeError(
-    `The orchestrator yielded ${describe(value)}, a non-task: only tasks of its context can be yielded.${hint}`,
+    `Programming constraint violation: the orchestrator yielded ${describe(value)}, a non-Task: only tasks of its ` +
+      `context can be yielded.${hint}`,
   );
   return { kind: 'threw', error: withoutFrames(error) };
 }

@@ -37,6 +37,23 @@ export class AllTask extends DurableTask<unknown[]> {
   }
 }
 
+/** As {@link AllTask}, but fails with the first failure: `Task.all` of `ctx.df`. */
+export class AllOrFirstFailureTask extends DurableTask<unknown[]> {
+  constructor(scope: TurnScope, tasks: Tasks) {
+    super(scope);
+    let open = tasks.length;
+    const ended = (task: DurableTask<unknown>): void => {
+      open -= 1;
+      if (task.state.kind === 'failed') this.fail(task.state.error);
+      else if (open === 0) this.complete(tasks.map((each) => each.result));
+    };
+    for (const task of tasks) {
+      if (task.isCompleted) ended(task);
+      else task.onSettled(() => ended(task));
+    }
+  }
+}
+
 /** Completes with the first task to settle, which is its result. The others go on. */
 export class AnyTask extends DurableTask<DurableTask<unknown>> {
   constructor(scope: TurnScope, tasks: Tasks) {
@@ -76,11 +93,13 @@ function isNative(callback: (winner: DurableTask<unknown>) => unknown): boolean 
  * @throws TypeError that says which argument is no task
  */
 export function asTasks(scope: TurnScope, called: string, tasks: unknown): Tasks {
-  if (!Array.isArray(tasks)) throw new TypeError(`${called}(tasks): the argument must be an array of tasks.`);
+  if (!Array.isArray(tasks)) {
+    throw new TypeError(`${called}(tasks) received a non-valid input: the argument must be an array of tasks.`);
+  }
   return tasks.map((task: unknown, index) => {
     if (task instanceof DurableTask && task.isOf(scope)) return task;
     throw new TypeError(
-      `${called}(tasks): element ${index} is not a task of this orchestration but ${describe(task)}.`,
+      `${called}(tasks) received a non-valid input: element ${index} is not a task of this orchestration but ${describe(task)}.`,
     );
   });
 }

@@ -15,10 +15,24 @@ export interface GuidSeed {
 
 /** A UUID of version 5, by the recipe of Durable Task for JavaScript: `<instanceId>_<ISO time>_<counter>`. */
 export function deterministicGuid({ instanceId, now, counter }: GuidSeed): string {
-  const hash = createHash('sha1')
-    .update(namespace)
-    .update(`${instanceId}_${new Date(now).toISOString()}_${counter}`, 'utf8')
-    .digest();
+  return uuid5(namespace, `${instanceId}_${new Date(now).toISOString()}_${counter}`);
+}
+
+/**
+ * The same by the recipe of `durable-functions` v3, which has the two sides of the hash the other way round: the seed
+ * makes the namespace, and the name is a constant.
+ */
+export function deterministicGuidV3(seed: {
+  readonly text: string;
+  readonly now: number;
+  readonly counter: number;
+}): string {
+  const hashed = createHash('sha1').update(`${seed.text}_${seed.now}_${seed.counter}`, 'utf8').digest();
+  return uuid5(hashed.subarray(0, 16), '9e952958-5e33-4daf-827f-2fa12937b875');
+}
+
+function uuid5(space: Buffer, name: string): string {
+  const hash = createHash('sha1').update(space).update(name, 'utf8').digest();
   hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6); // version 5
   hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8); // variant of RFC 9562
   const hex = hash.toString('hex');

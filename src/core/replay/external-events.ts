@@ -1,6 +1,6 @@
 /**
- * External events and those who wait for them, by name without case. The oldest event goes to the oldest waiter; what
- * nobody waits for is kept in order.
+ * External events and those who wait for them, by name without case. The oldest event goes to the newest waiter of
+ * `ctx.df`, else to the oldest of `ctx` (engine.md 2.7); what nobody waits for is kept in order.
  */
 import type { EventRaised } from '../../model/history.ts';
 import { Fifo } from './fifo.ts';
@@ -13,6 +13,8 @@ export interface Waiter {
 export class ExternalEvents {
   readonly #kept = new Map<string, Fifo<EventRaised>>();
   readonly #waiters = new Map<string, Fifo<Waiter>>();
+  /** Those of `ctx.df`: the last one comes first, so that the losers of a race do not take what is for its next round. */
+  readonly #stacks = new Map<string, Waiter[]>();
   #waiting = 0;
 
   /** How many wait. */
@@ -22,7 +24,7 @@ export class ExternalEvents {
 
   raise(event: EventRaised): void {
     const name = event.name.toLowerCase();
-    const waiter = this.#waiters.get(name)?.shift();
+    const waiter = this.#stacks.get(name)?.pop() ?? this.#waiters.get(name)?.shift();
     if (waiter === undefined) {
       queueOf(this.#kept, name).push(event);
       return;
@@ -41,7 +43,16 @@ export class ExternalEvents {
     this.#waiting += 1;
   }
 
-  /** A waiter that has not received anything gives up its place. */
+  /** The same for a waiter that comes before all others that wait now. */
+  waitFirst(name: string, waiter: Waiter): void {
+    const key = name.toLowerCase();
+    const stack = this.#stacks.get(key);
+    if (stack === undefined) this.#stacks.set(key, [waiter]);
+    else stack.push(waiter);
+    this.#waiting += 1;
+  }
+
+  /** A waiter of {@link wait} that has not received anything gives up its place. */
   giveUp(name: string, waiter: Waiter): void {
     this.#waiters.get(name.toLowerCase())?.remove(waiter);
     this.#waiting -= 1;

@@ -2,30 +2,37 @@
  * The context that an orchestrator sees. Turns its calls into actions and tasks; what the calls mean to history is in
  * `scheduler.ts`, the time and the guard against code outside a turn in `turn-scope.ts`.
  */
-import {
-  isActivity,
-  type ActivityDefinition,
-  type CallActivityOptions,
-  type CallArguments,
-  type Duration,
-  type OrchestrationContext,
-  type ReplaySafeLog,
-  type Task,
-  type TimerTask,
-  type Winner,
+import type {
+  ActivityDefinition,
+  CallableLog,
+  CallActivityOptions,
+  CallArguments,
+  Duration,
+  OrchestrationContext,
+  ReplaySafeLog,
+  Task,
+  TimerTask,
+  Winner,
 } from '../../model/functions.ts';
-import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
+import type { DurableOrchestrationContext } from '../../model/durable-functions.ts';
+import type { Failure } from '../../model/failure.ts';
+import type { ExecutionStarted, Payload } from '../../model/history.ts';
 import { eventNameProblem, instanceIdProblem } from '../../model/instance.ts';
+import { activityName } from './activity-name.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
+import { DurableFunctionsContext } from './durable-functions-context.ts';
 import { parseDuration } from './duration.ts';
 import type { ExternalEvents, Waiter } from './external-events.ts';
 import { fromPayload, toPayload } from './payload.ts';
-import { checkRetryPolicy, retryDelay } from './retry.ts';
+import { receiveEvent } from './receive.ts';
+import { startCall } from './retried-call.ts';
+import { checkRetry } from './retry.ts';
 import type { Scheduler } from './scheduler.ts';
 import { TaskFailedError } from './task-failed-error.ts';
 import { DurableTask, DurableTimer } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
+import { callableLog } from './user-log.ts';
 import { withoutFrames } from './without-frames.ts';
 
 export type LogLevel = keyof ReplaySafeLog;
@@ -46,29 +53,31 @@ export interface ContextParts {
 
 type WaitOptions<D> = { readonly timeout?: Duration } | { readonly timeout: Duration; readonly defaultValue: D };
 
-/** One call of an activity with its retries. */
-interface Call<Output> {
-  readonly name: string;
-  readonly input: Payload;
-  readonly options: CallActivityOptions;
-  readonly firstAt: number;
-  readonly task: DurableTask<Output>;
-}
+/** What the caller of an activity gets when it has failed for good. */
+export type ActivityErrorMaker = (failure: Failure, call: { readonly name: string; readonly id: number }) => Error;
+
+const taskFailed: ActivityErrorMaker = (failure, call) => new TaskFailedError(call, failure);
 
 export class ReplayContext implements OrchestrationContext {
-  readonly log: ReplaySafeLog;
   readonly #parts: ContextParts;
+  #log: CallableLog | undefined;
+  #df: DurableOrchestrationContext | undefined;
   #customStatus: Payload;
   #guids = 0;
 
   constructor(parts: ContextParts) {
     this.#parts = parts;
-    const write =
-      (level: LogLevel): ReplaySafeLog['info'] =>
-      (message, fields) => {
-        if (!parts.scope.isReplaying) parts.log(level, message, fields);
-      };
-    this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  get log(): CallableLog {
+    const { scope, log } = this.#parts;
+    return (this.#log ??= callableLog((level, message, fields) => {
+      if (!scope.isReplaying) log(level, message, fields);
+    }));
+  }
+
+  get df(): DurableOrchestrationContext {
+    return (this.#df ??= new DurableFunctionsContext(this, this.#parts));
   }
 
   get instanceId(): string {
@@ -116,13 +125,41 @@ export class ReplayContext implements OrchestrationContext {
     input?: unknown,
     options: CallActivityOptions = {},
   ): Task<Output> {
-    const { scope } = this.#parts;
-    scope.assertOpen('callActivity');
-    const name = nameOf(activity);
-    if (options.retry !== undefined) checkRetryPolicy(options.retry);
+    this.#parts.scope.assertOpen('callActivity');
+    const name = activityName(activity);
+    return this.startActivity(name, toPayload(input, `the input of activity '${name}'`), options, taskFailed);
+  }
+
+  /** Schedules an activity whose failure reaches the caller as `toError` says. */
+  startActivity<Output>(
+    name: string,
+    input: Payload,
+    options: CallActivityOptions,
+    toError: ActivityErrorMaker,
+  ): Task<Output> {
+    const { scope, scheduler } = this.#parts;
+    const { retry, version } = options;
+    if (retry !== undefined) checkRetry(retry);
     const task = new DurableTask<Output>(scope);
-    const payload = toPayload(input, `the input of activity '${name}'`);
-    this.#attempt({ name, input: payload, options, firstAt: scope.now, task }, 1);
+    startCall(
+      { scope, scheduler, context: this },
+      {
+        what: `activity '${name}'`,
+        task,
+        retry,
+        schedule: (listener, attempt, firstId) =>
+          scheduler.scheduleTask(
+            {
+              name,
+              ...(input === undefined ? {} : { input }),
+              ...(version === undefined ? {} : { version }),
+              ...(firstId === undefined ? {} : { attempt, firstId }),
+            },
+            listener,
+          ),
+        toError: (failure, id) => toError(failure, { name, id }),
+      },
+    );
     return task;
   }
 
@@ -206,34 +243,16 @@ export class ReplayContext implements OrchestrationContext {
   }
 
   newGuid(): string {
-    const { scope, instanceId } = this.#parts;
-    scope.assertOpen('newGuid');
-    const guid = deterministicGuid({ instanceId, now: scope.now, counter: this.#guids });
-    this.#guids += 1;
-    return guid;
+    return this.makeGuid(({ now, counter }) => deterministicGuid({ instanceId: this.instanceId, now, counter }));
   }
 
-  /** Schedules one attempt; each has an action id of its own, and the wait before it is an ordinary timer. */
-  #attempt<Output>(call: Call<Output>, attempt: number, firstId?: number): void {
-    const { scope, scheduler } = this.#parts;
-    const { name, input, options, firstAt, task } = call;
-    const id = scheduler.scheduleTask(
-      {
-        name,
-        ...(input === undefined ? {} : { input }),
-        ...(options.version === undefined ? {} : { version: options.version }),
-        ...(firstId === undefined ? {} : { attempt, firstId }),
-      },
-      {
-        completed: (result) => receivePayload(task, result, `The result of activity '${name}' (#${id})`),
-        failed: (failure) => {
-          const now = scope.now;
-          const delay = options.retry && retryDelay(options.retry, { attempt, failure, firstAt, now });
-          if (delay === undefined) task.fail(new TaskFailedError({ name, id }, failure));
-          else scheduler.createTimer(now + delay, () => this.#attempt(call, attempt + 1, firstId ?? id));
-        },
-      },
-    );
+  /** A GUID from the time of the turn and the number of GUIDs made before. */
+  makeGuid(make: (seed: { readonly now: number; readonly counter: number }) => string): string {
+    const { scope } = this.#parts;
+    scope.assertOpen('newGuid');
+    const guid = make({ now: scope.now, counter: this.#guids });
+    this.#guids += 1;
+    return guid;
   }
 
   #waitForEvent<T, D>(
@@ -268,27 +287,6 @@ export class ReplayContext implements OrchestrationContext {
     }
     return fireAt;
   }
-}
-
-function nameOf(activity: unknown): string {
-  if (typeof activity === 'string' && activity !== '') return activity;
-  if (isActivity(activity)) return activity.name;
-  throw new TypeError('callActivity(activity, …): the first argument must be an activity or the name of one.');
-}
-
-function receiveEvent<T>(task: DurableTask<T>, event: EventRaised): void {
-  receivePayload(task, event.input, `The payload of the event '${event.name}'`);
-}
-
-function receivePayload<T>(task: DurableTask<T>, payload: Payload, what: string): void {
-  let value: T;
-  try {
-    value = fromPayload<T>(payload, what);
-  } catch (error) {
-    task.fail(error);
-    return;
-  }
-  task.complete(value);
 }
 
 function timeoutError(name: string, fireAt: number): Error {

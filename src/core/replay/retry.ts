@@ -1,6 +1,6 @@
 /** When a failed call is tried again (engine.md 2.5). Time is the time of the turn, so every replay agrees. */
 import type { Failure } from '../../model/failure.ts';
-import type { RetryPolicy } from '../../model/functions.ts';
+import type { RetryDecision, RetryHandler, RetryPolicy } from '../../model/functions.ts';
 
 const defaultMaxIntervalMs = 3_600_000;
 /** In intervals and time-outs: no limit. */
@@ -15,6 +15,9 @@ export interface FailedAttempt {
   readonly firstAt: number;
   readonly now: number;
 }
+
+/** How a call is tried again. */
+export type Retry = RetryPolicy | RetryHandler;
 
 /** Milliseconds until the next attempt, or `undefined` when there is none. */
 export function retryDelay(policy: RetryPolicy, { attempt, failure, firstAt, now }: FailedAttempt): number | undefined {
@@ -38,6 +41,24 @@ function isHandled(policy: RetryPolicy, failure: Failure): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Milliseconds until the next attempt, as a handler decided.
+ * @throws TypeError for an answer that is none
+ */
+export function decidedDelay(decision: RetryDecision): number | undefined {
+  if (decision === true) return 0;
+  if (decision === false || decision === null || decision === undefined) return undefined;
+  if (typeof decision === 'number' && Number.isFinite(decision) && decision >= 0) return Math.round(decision);
+  throw new TypeError(
+    `A retry handler must answer true, false or a number of milliseconds, not ${typeof decision === 'number' ? decision : typeof decision}.`,
+  );
+}
+
+/** Checks what was given as `retry`. @throws TypeError, RangeError as {@link checkRetryPolicy} */
+export function checkRetry(retry: Retry): void {
+  if (typeof retry !== 'function') checkRetryPolicy(retry);
 }
 
 /**

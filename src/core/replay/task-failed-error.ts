@@ -21,8 +21,9 @@ export class TaskFailedError extends Error {
   /** What the activity threw. */
   readonly failureDetails: Failure;
 
-  constructor(call: FailedCall, failure: Failure) {
-    super(`Activity '${call.name}' (#${call.id}) failed: ${failure.message}`);
+  /** @param message default: which call failed, and why */
+  constructor(call: FailedCall, failure: Failure, message?: string) {
+    super(message ?? `Activity '${call.name}' (#${call.id}) failed: ${failure.message}`);
     this.taskName = call.name;
     this.taskId = call.id;
     this.failureDetails = failure;

@@ -1,4 +1,5 @@
-import type { ActivityContext, ReplaySafeLog } from '../../model/functions.ts';
+import { callableLog } from '../../core/replay/user-log.ts';
+import type { ActivityContext, CallableLog, ReplaySafeLog } from '../../model/functions.ts';
 import type { ActivityWork } from '../../model/work.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -47,13 +48,9 @@ export class RunningActivity implements ActivityContext {
     return this.#cancellation.signal;
   }
 
-  get log(): ReplaySafeLog {
+  get log(): CallableLog {
     const { instanceId, executionId } = this.#work;
     const fields = { instanceId, executionId, taskId: this.taskId, activity: this.activityName };
-    const to =
-      (level: keyof ReplaySafeLog): ReplaySafeLog['info'] =>
-      (message, more) =>
-        this.#write?.(level, message, { ...more, ...fields });
-    return { debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') };
+    return callableLog((level, message, more) => this.#write?.(level, message, { ...more, ...fields }));
   }
 }
