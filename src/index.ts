@@ -32,14 +32,16 @@ export type {
   DurableClient,
   HttpManagementPayload,
   HttpTriggerRequest,
+  OnExisting,
   OrchestrationClient,
   OrchestrationReference,
   StartOptions,
+  StartSettings,
   WaitOptions,
 } from './client/client.ts';
 export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
 export { NonRetriableError, type Failure } from './model/failure.ts';
 export { RetryOptions, type DurableOrchestrationContext, type FailureDetails } from './model/durable-functions.ts';
-export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from './model/instance.ts';
+export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from './model/instance.ts';
 export { createServer, type ServerOptions } from './http/server.ts';

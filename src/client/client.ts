@@ -1,19 +1,49 @@
-import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../model/instance.ts';
-import type { OrchestrationDefinition } from '../model/functions.ts';
+import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
+import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 
 /** An orchestration by definition (its input is then checked by the compiler) or by name. */
 export type OrchestrationReference<Input> = OrchestrationDefinition<Input, unknown> | string;
 
-/** Options of {@link DurableClient.startNew}. */
-export interface StartOptions<Input = unknown> {
+export const existingPolicies = ['error', 'return', 'replace', 'terminate'] as const;
+
+/**
+ * What a start does when its id is taken; decided in the transaction that creates the instance.
+ * - `'error'`: it is refused, whether the instance is live or has ended.
+ * - `'return'`: nothing happens, the id of the instance that is there is returned.
+ * - `'replace'` (the default): an ended instance is replaced, a live one refuses.
+ * - `'terminate'`: a live one is replaced too. Nothing of it reaches the new one; its activities are told to stop.
+ * - an object names the statuses that are replaced, and what happens in the others (default `'error'`). Whoever replaces
+ *   a live status must replace `Terminated` as well.
+ */
+export type OnExisting =
+  | (typeof existingPolicies)[number]
+  | { readonly replace: readonly RuntimeStatus[]; readonly otherwise?: 'error' | 'return' };
+
+/** What a start may say beside orchestration and input. */
+export interface StartSettings {
   /** Default: 32 random hex digits. */
   readonly instanceId?: string;
+  /** Visible to the orchestrator and in the status; says which body runs. At most 100 characters. */
+  readonly version?: string;
+  /** Texts by name, shown in the status. At most 8,000 characters of JSON. */
+  readonly tags?: Tags;
+  /** Do not run before this time, or before this duration has passed. Default, and for a time in the past: at once. */
+  readonly startAt?: Date | Duration;
+  /** When the id is taken. Default `'replace'`: an ended instance is replaced, a live one refuses. */
+  readonly onExisting?: OnExisting;
+}
+
+/** Options of {@link DurableClient.startNew}. */
+export interface StartOptions<Input = unknown> extends StartSettings {
   /** Any value that JSON can hold; `undefined` means no input. */
   readonly input?: Input;
-  /** Visible to the orchestrator and in the status. */
-  readonly version?: string;
-  /** Do not run before this time. Default: at once. */
-  readonly startAt?: Date;
+}
+
+/** A start whose input is JSON text already. */
+export interface TextStart extends StartSettings {
+  readonly name: string;
+  /** JSON text, or `undefined` for no input; the caller has checked that it is JSON. */
+  readonly input?: string;
 }
 
 /** Options of {@link DurableClient.waitForCompletion}. */
@@ -51,23 +81,17 @@ export interface OrchestrationClient {
   readonly taskHub: string;
 
   /**
-   * Starts an orchestration; when this resolves it is stored. An ended instance of the same id is replaced.
+   * Starts an orchestration; when this resolves it is stored. An ended instance of the same id is replaced, unless
+   * {@link StartSettings.onExisting} says otherwise.
    * @returns the instance id
-   * @throws DurableError `InvalidArgument` (id, input), `OrchestratorNotRegistered` when live workers are known and none
-   *   lists the name, `InstanceAlreadyExists` when a live instance has the id, `PayloadTooLarge`
+   * @throws DurableError `InvalidArgument` (id, input, tags, version, time), `OrchestratorNotRegistered` when live workers
+   *   are known and none lists the name, `InstanceAlreadyExists` when an instance has the id that must not be replaced,
+   *   `PayloadTooLarge`
    */
   startNew<Input>(orchestration: OrchestrationReference<Input>, options?: StartOptions<Input>): Promise<string>;
 
-  /**
-   * The same for input that is JSON text already: it is stored as it is.
-   * @param start.input JSON text, or `undefined` for no input; the caller has checked that it is JSON
-   */
-  startNewText(start: {
-    readonly name: string;
-    readonly instanceId?: string;
-    readonly input?: string;
-    readonly version?: string;
-  }): Promise<string>;
+  /** The same for input that is JSON text already: it is stored as it is. */
+  startNewText(start: TextStart): Promise<string>;
 
   /** @returns the instance, or `undefined` when the hub has none of that id */
   getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined>;
@@ -103,7 +127,7 @@ export interface OrchestrationClient {
   resume(instanceId: string, reason?: string): Promise<void>;
 
   /**
-   * Starts the same orchestrator with the same input again.
+   * Starts the same orchestrator with the same input, version and tags again.
    * @param options.restartWithNewInstanceId default `true`; `false` replaces the ended instance under its own id
    * @returns the instance id that runs
    * @throws DurableError `InstanceNotFound`, `InstanceAlreadyExists` (same id and live)

@@ -1,27 +1,33 @@
 /** The client verbs on a store in reach of this process. */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableError } from '../model/errors.ts';
 import type { ExecutionStarted, HistoryEvent } from '../model/history.ts';
 import type { Claim, WorkerId } from '../model/work.ts';
+import { parseDuration } from '../model/duration.ts';
+import type { Duration } from '../model/functions.ts';
 import {
   eventNameProblem,
   instanceIdProblem,
   isTerminal,
+  tagsProblem,
+  versionProblem,
   type InstanceFilter,
   type InstancePage,
   type OrchestrationInstance,
   type RuntimeStatus,
 } from '../model/instance.ts';
 import type { ClientEvent, ClientStore } from '../store/store.ts';
+import { checkReason, isImpossible, newId, notFound, refuse, terminal, toPayload, withReason } from './arguments.ts';
 import type {
   GetStatusOptions,
   OrchestrationClient,
   OrchestrationReference,
   StartOptions,
+  TextStart,
   WaitOptions,
 } from './client.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
+import { policyOf } from './existing-policy.ts';
 import type { KnownFunctions } from './known-functions.ts';
 
 /** A worker of this process, which may take an instance the moment it is started. */
@@ -47,6 +53,8 @@ export interface LocalClientParts {
 const defaultPage = 100;
 const maxPage = 1_000;
 const defaultWaitMs = 10_000;
+/** What every reader of a time understands. */
+const latestStart = Date.UTC(9999, 11, 31);
 
 export class LocalClient implements OrchestrationClient {
   readonly taskHub: string;
@@ -59,35 +67,28 @@ export class LocalClient implements OrchestrationClient {
 
   startNew<Input>(orchestration: OrchestrationReference<Input>, options: StartOptions<Input> = {}): Promise<string> {
     const name = typeof orchestration === 'string' ? orchestration : orchestration.name;
-    const input = toPayload(options.input, 'input');
-    return this.#start({
-      name,
-      ...(options.instanceId === undefined ? {} : { instanceId: options.instanceId }),
-      ...(options.version === undefined ? {} : { version: options.version }),
-      ...(options.startAt === undefined ? {} : { startAt: options.startAt }),
-      ...(input === undefined ? {} : { input }),
-    });
+    const { input: value, ...settings } = options;
+    const input = toPayload(value, 'input');
+    return this.#start({ ...settings, name, ...(input === undefined ? {} : { input }) });
   }
 
-  startNewText(start: Parameters<OrchestrationClient['startNewText']>[0]): Promise<string> {
+  startNewText(start: TextStart): Promise<string> {
     return this.#start(start);
   }
 
-  async #start(
-    start: Parameters<OrchestrationClient['startNewText']>[0] & { readonly startAt?: Date },
-  ): Promise<string> {
-    const { name, input, version, startAt } = start;
+  async #start(start: TextStart): Promise<string> {
+    const { name, input, version, tags } = start;
     if (typeof name !== 'string' || name.length === 0) {
       throw new DurableError('InvalidArgument', 'The name of the orchestration must be a text that is not empty.');
     }
     // A blank id is no id (DurableClient.cs).
     const instanceId = start.instanceId === undefined || start.instanceId.trim() === '' ? newId() : start.instanceId;
-    const problem = instanceIdProblem(instanceId);
-    if (problem !== null) throw new DurableError('InvalidArgument', problem);
-    if (startAt !== undefined && Number.isNaN(startAt.getTime())) {
-      throw new DurableError('InvalidArgument', 'startAt is not a valid date.');
-    }
+    refuse(instanceIdProblem(instanceId));
+    if (version !== undefined) refuse(versionProblem(version));
+    if (tags !== undefined) refuse(tagsProblem(tags));
+    const policy = start.onExisting === undefined ? undefined : policyOf(start.onExisting);
     this.#checkSize(input);
+    const startAt = start.startAt === undefined ? undefined : await this.#startTime(start.startAt);
     const { store, known, placement } = this.#parts;
     const hubId = await store.ensureHub(this.taskHub);
     const owner = startAt === undefined ? placement?.offer(hubId, name) : undefined;
@@ -99,6 +100,7 @@ export class LocalClient implements OrchestrationClient {
       executionId,
       ...(input === undefined ? {} : { input }),
       ...(version === undefined ? {} : { version }),
+      ...(tags === undefined ? {} : { tags }),
       ...(startAt === undefined ? {} : { scheduledStartAt: startAt.getTime() }),
     };
     const outcome = await store.startInstance({
@@ -108,11 +110,14 @@ export class LocalClient implements OrchestrationClient {
       version: version ?? null,
       executionId,
       input: input ?? null,
+      ...(tags === undefined ? {} : { tags }),
+      ...(policy === undefined ? {} : { replace: policy.replace }),
       scheduledStartAt: startAt ?? null,
       event,
       owner: owner ?? null,
     });
     if (outcome.kind === 'exists') {
+      if (policy?.otherwise === 'return') return instanceId;
       throw new DurableError(
         'InstanceAlreadyExists',
         `An Orchestration instance with the status ${outcome.status} already exists.`,
@@ -213,6 +218,7 @@ export class LocalClient implements OrchestrationClient {
       ...(fresh ? {} : { instanceId }),
       ...(instance.input === null ? {} : { input: instance.input }),
       ...(instance.version === null ? {} : { version: instance.version }),
+      ...(instance.tags === null ? {} : { tags: instance.tags }),
     });
   }
 
@@ -291,6 +297,19 @@ export class LocalClient implements OrchestrationClient {
     if (outcome.kind === 'terminal') throw terminal(instanceId, outcome.status);
   }
 
+  /** A duration counts from the store's time, which decides when it is over. */
+  async #startTime(when: Date | Duration): Promise<Date> {
+    try {
+      const at = when instanceof Date ? when : new Date((await this.#parts.store.now()) + parseDuration(when));
+      // All that is long past means now.
+      if (at.getTime() <= latestStart) return new Date(Math.max(0, at.getTime()));
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      throw new DurableError('InvalidArgument', `startAt: ${error.message}`, { cause: error });
+    }
+    throw new DurableError('InvalidArgument', 'startAt must be a valid date before the year 10000, or a duration.');
+  }
+
   #checkSize(payload: string | undefined): void {
     if (payload !== undefined && payload.length > this.#parts.maxPayloadLength) {
       throw new DurableError(
@@ -304,55 +323,6 @@ export class LocalClient implements OrchestrationClient {
 /** What a claim of an instance that was just started would return. */
 function firstClaim(instance: Pick<Claim, 'key' | 'instanceId' | 'name' | 'version' | 'executionId'>): Claim {
   return { ...instance, status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, takenOver: false };
-}
-
-/** 32 hex digits, as Durable Functions makes them. */
-function newId(): string {
-  return randomUUID().replaceAll('-', '');
-}
-
-/** Text that no stored id can have, and that Postgres would refuse as a parameter. */
-function isImpossible(instanceId: string): boolean {
-  return (
-    instanceId.length === 0 || instanceId.length > 1_024 || instanceId.includes('\u0000') || !instanceId.isWellFormed()
-  );
-}
-
-function notFound(instanceId: string): DurableError {
-  return new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
-}
-
-function terminal(instanceId: string, status: RuntimeStatus): DurableError {
-  return new DurableError('InstanceTerminal', `The instance '${instanceId}' has ended: its status is ${status}.`);
-}
-
-function withReason(reason: string | undefined): { readonly reason?: string } {
-  const text = checkReason(reason);
-  return text === undefined ? {} : { reason: text };
-}
-
-function checkReason(reason: string | undefined): string | undefined {
-  if (reason?.includes('\u0000'))
-    throw new DurableError('InvalidArgument', 'A reason must not contain the character U+0000.');
-  if (reason !== undefined && reason.length > 16_384) {
-    throw new DurableError('PayloadTooLarge', 'A reason may have at most 16,384 characters.');
-  }
-  return reason?.toWellFormed();
-}
-
-function toPayload(value: unknown, what: string): string | undefined {
-  if (value === undefined) return undefined;
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DurableError('InvalidArgument', `The ${what} cannot be written as JSON: ${reason}`, { cause: error });
-  }
-  if (text === undefined) {
-    throw new DurableError('InvalidArgument', `The ${what} cannot be written as JSON: it is a ${typeof value}.`);
-  }
-  return text;
 }
 
 function endedBeforeStart(
@@ -370,6 +340,9 @@ function endedBeforeStart(
       name: instance.name,
       executionId: instance.executionId,
       ...(instance.input === null ? {} : { input: instance.input }),
+      ...(instance.version === null ? {} : { version: instance.version }),
+      ...(instance.tags === null ? {} : { tags: instance.tags }),
+      ...(instance.scheduledStartAt === null ? {} : { scheduledStartAt: instance.scheduledStartAt.getTime() }),
     },
     { type: 'ExecutionTerminated', timestamp, ...text },
     { type: 'ExecutionCompleted', timestamp, eventId: -1, status: 'Terminated', ...result },

@@ -28,7 +28,17 @@ function presentFields(instance: OrchestrationInstance, shown: Shown): string {
     `,"customStatus":${payloadText(instance.customStatus)}` +
     `,"output":${presentOutput(instance)}` +
     `,"createdTime":"${wholeSeconds(instance.createdAt)}"` +
-    `,"lastUpdatedTime":"${wholeSeconds(instance.lastUpdatedAt)}"`
+    `,"lastUpdatedTime":"${wholeSeconds(instance.lastUpdatedAt)}"` +
+    presentSettings(instance)
+  );
+}
+
+/** What Azure does not show; left out, so that its payload stays the same, unless the start said something. */
+function presentSettings({ version, tags, scheduledStartAt }: OrchestrationInstance): string {
+  return (
+    (version === null ? '' : `,"version":${JSON.stringify(version)}`) +
+    (tags === null ? '' : `,"tags":${JSON.stringify(tags)}`) +
+    (scheduledStartAt === null ? '' : `,"scheduledStartTime":"${wholeSeconds(scheduledStartAt)}"`)
   );
 }
 

@@ -57,6 +57,12 @@ export class Query {
       .filter((one) => one !== '');
   }
 
+  /** The values of all repetitions, as sent. */
+  all(name: string): readonly string[] {
+    const key = name.toLowerCase();
+    return this.#parts.filter((one) => one.name === key).map((one) => storable(name, decodeForm(one.raw)));
+  }
+
   /** `true` or `false` in any case; anything else (`1`, `yes`) is ignored, as in the real service. */
   flag(name: string, fallback: boolean): boolean {
     const word = this.value(name)?.toLowerCase();

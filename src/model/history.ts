@@ -1,4 +1,5 @@
 import type { Failure } from './failure.ts';
+import type { Tags } from './instance.ts';
 
 /**
  * JSON text exactly as it was sent, or `undefined` when nothing was sent: `undefined`, `'null'`, `'""'`, `'0'` and
@@ -31,7 +32,7 @@ export interface ExecutionStarted extends EventBase {
   readonly executionId: string;
   readonly input?: string;
   readonly version?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
   readonly parent?: ParentInstance;
   readonly scheduledStartAt?: number;
 }

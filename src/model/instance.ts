@@ -15,6 +15,9 @@ export function isTerminal(status: RuntimeStatus): status is TerminalStatus {
   return terminalStatuses.some((terminal) => terminal === status);
 }
 
+/** Texts by name, given to an instance at its start and kept for its life. */
+export type Tags = Readonly<Record<string, string>>;
+
 /** An orchestration instance as clients see it. Payloads are stored text (A7). */
 export interface OrchestrationInstance {
   /** Surrogate key: changes when the id is reused. A 64-bit integer as text. */
@@ -22,6 +25,8 @@ export interface OrchestrationInstance {
   readonly instanceId: string;
   readonly name: string;
   readonly version: string | null;
+  /** As given at the start; `null` when none were. */
+  readonly tags: Tags | null;
   readonly executionId: string;
   readonly runtimeStatus: RuntimeStatus;
   readonly input: string | null;
@@ -54,6 +59,8 @@ export interface InstancePage {
 }
 
 const maxInstanceIdLength = 256;
+const maxVersionLength = 100;
+const maxTagsLength = 8_000;
 
 /**
  * Says what is wrong with an orchestration's instance id, or `null` when it may be used. The rules are those of
@@ -80,5 +87,34 @@ export function eventNameProblem(name: unknown): string | null {
   }
   return /\p{Cc}/u.test(name) || !name.isWellFormed()
     ? 'The name of an event must not contain control characters.'
+    : null;
+}
+
+/** Says what is wrong with an orchestration's version, or `null` when it may be used: at most 100 UTF-16 units. */
+export function versionProblem(version: string): string | null {
+  if (typeof version !== 'string') return 'A version must be a text.';
+  if (version.length > maxVersionLength) {
+    return `A version must have at most ${maxVersionLength} characters; this one has ${version.length}.`;
+  }
+  if (/\p{Cc}/u.test(version) || !version.isWellFormed()) return 'A version must not contain control characters.';
+  return null;
+}
+
+/**
+ * Says what is wrong with the tags of a start, or `null` when they may be used: texts by names that are not empty, in all
+ * at most 8,000 UTF-16 units of JSON.
+ */
+export function tagsProblem(tags: Tags): string | null {
+  if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) return 'Tags must be an object with texts.';
+  for (const [name, value] of Object.entries(tags)) {
+    if (name === '') return 'The name of a tag must not be empty.';
+    if (typeof value !== 'string') return `The value of the tag '${name}' must be a text.`;
+    if (`${name}${value}`.includes('\0') || !name.isWellFormed() || !value.isWellFormed()) {
+      return `The tag '${name}' must be well-formed Unicode without the character U+0000.`;
+    }
+  }
+  const { length } = JSON.stringify(tags);
+  return length > maxTagsLength
+    ? `Tags may have at most ${maxTagsLength} characters of JSON; these have ${length}.`
     : null;
 }

@@ -2,7 +2,7 @@
  * The storage port. Clients work with single instances (an implementation may join concurrent calls into one
  * statement), workers with batches of turns and tasks. It never looks inside an event (A3).
  */
-import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus } from '../model/instance.ts';
+import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type {
   EventRaised,
   HistoryEvent,
@@ -32,6 +32,10 @@ export interface InstanceStart {
   readonly version: string | null;
   readonly executionId: string;
   readonly input: string | null;
+  /** Absent or `null`: none. */
+  readonly tags?: Tags | null;
+  /** Instances of the id in one of these statuses are replaced. Absent: those that have ended. */
+  readonly replace?: readonly RuntimeStatus[];
   /** The message's event, without its timestamp: the store stamps it with the database's time. */
   readonly event: Omit<ExecutionStarted, 'timestamp'>;
   readonly scheduledStartAt: Date | null;
@@ -45,8 +49,10 @@ export type StartOutcome =
       readonly key: InstanceKey;
       /** The worker that has it from birth; `null`: a start message waits for whoever claims it. */
       readonly owner: WorkerId | null;
+      /** The live instance that made way: it is gone with all that it had. */
+      readonly replaced?: InstanceKey;
     }
-  /** A live instance has the id; nothing was changed. */
+  /** An instance has the id that must not be replaced; nothing was changed. */
   | { readonly kind: 'exists'; readonly status: RuntimeStatus };
 
 /** The events that clients may send to a live instance. */
@@ -96,7 +102,10 @@ export interface ClientStore {
   findHub(name: string): Promise<number | undefined>;
   /** The same, creating the hub on first use. */
   ensureHub(name: string): Promise<number>;
-  /** Creates a Pending instance. A terminal instance of the id is replaced, history and all, in the same transaction. */
+  /**
+   * Creates a Pending instance. An instance of the id that may be replaced is removed in the same transaction, history and
+   * all: nothing that was on its way to it, and no turn or activity of it that is under way, reaches the new one.
+   */
   startInstance(start: InstanceStart): Promise<StartOutcome>;
   /** Stores a message for a live instance. */
   sendMessage(message: ClientMessage): Promise<SendOutcome>;
@@ -124,6 +133,8 @@ export interface ClientStore {
   purgeInstances(hubId: number, filter: InstanceFilter): Promise<number>;
   /** The function names that live workers of the hub have registered; `undefined` when no worker lives. */
   liveFunctionNames(hubId: number): Promise<FunctionNames | undefined>;
+  /** The store's time, by which it judges what is due: milliseconds since 1970. */
+  now(): Promise<number>;
   /** Answers when the database is reachable and migrated. */
   ping(): Promise<void>;
 }

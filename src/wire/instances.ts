@@ -42,6 +42,11 @@ const statusFields = z.object({
   }),
   createdTime: statusTime,
   lastUpdatedTime: statusTime,
+  version: z.string().optional().meta({ description: 'Left out when none was given at the start.' }),
+  tags: z.record(z.string(), z.string()).optional().meta({ description: 'Left out when there are none.' }),
+  scheduledStartTime: statusTime.optional().meta({
+    description: 'When it starts, or was to start. Left out unless it was scheduled for later.',
+  }),
 });
 
 /** One instance. `historyEvents` is left out unless it was asked for. */

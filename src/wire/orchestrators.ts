@@ -13,6 +13,25 @@ export const startQuery = commonQuery.extend({
   timeout,
   pollingInterval,
   version: z.string().optional().meta({ description: 'Version of the orchestration.' }),
+  tag: z
+    .string()
+    .optional()
+    .meta({ description: 'A tag, `name=value`; may be given repeatedly.', examples: ['team=payments'] }),
+  startAt: z
+    .string()
+    .optional()
+    .meta({
+      description: 'Do not run before: an ISO 8601 time (no zone means UTC), or a duration such as `90s` or `PT24H`.',
+      examples: ['2030-01-01T08:00:00Z'],
+    }),
+  onExisting: z
+    .enum(['error', 'return', 'replace', 'terminate'])
+    .optional()
+    .meta({
+      description:
+        'When the id is taken. `error`: 409. `return`: nothing happens, the answer is as if it had been started. ' +
+        '`replace` (default): an ended instance is replaced, a live one is 409. `terminate`: a live one is replaced too.',
+    }),
 });
 
 /** The orchestration's input. */

@@ -81,6 +81,11 @@ export class LiveInstances {
     return this.#owned.values();
   }
 
+  /** Owned ones whose activities run here and that have no turn under way: nothing but the store can say they are gone. */
+  atRest(): readonly LiveInstance[] {
+    return [...this.#owned.values()].filter((live) => isAtRest(live));
+  }
+
   getOwned(key: InstanceKey): LiveInstance | undefined {
     return this.#owned.get(key);
   }
@@ -127,6 +132,11 @@ export class LiveInstances {
     forget(live);
   }
 
+  /** Drops those that were at rest and are not in the store any more: a start has replaced them. */
+  dropGone(wereAtRest: readonly LiveInstance[], owned: ReadonlySet<InstanceKey>): void {
+    for (const live of wereAtRest) if (!owned.has(live.instance.key) && isAtRest(live)) this.drop(live);
+  }
+
   /** Drops everything: the lease was lost or the worker stops. */
   clear(): void {
     for (const live of [...this.#owned.values()]) this.drop(live);
@@ -138,6 +148,10 @@ export class LiveInstances {
 /** Tells the local activities of an instance to stop. */
 export function abortAll(live: LiveInstance, reason: string): void {
   for (const cancellation of live.running.values()) cancellation.request(reason);
+}
+
+function isAtRest(live: LiveInstance): boolean {
+  return live.owned && !live.busy && live.running.size > 0;
 }
 
 function forget(live: LiveInstance): void {

@@ -285,6 +285,7 @@ export class Worker {
     if (session === undefined) return this.#stopping ? undefined : this.#begin();
     const { store, leaseMs, log } = this.#options;
     const sentAt = performance.now();
+    const quiet = session.live.atRest();
     const beat = await store.heartbeat({
       workerId: session.workerId,
       hubId: this.#hubId,
@@ -312,6 +313,7 @@ export class Worker {
     if (beat.activitiesReady || beat.deadWorkers) this.#taskLoop.wake();
     session.orchestrations.inboxArrived(beat.inboxKeys);
     if (beat.nextDueAt !== undefined) this.#armTimer(beat.nextDueAt);
+    session.live.dropGone(quiet, new Set(beat.ownedInstances));
     await this.#collectStrays(session, beat);
     // Beside the heartbeat: on a slow database it must not cost the lease (F53).
     this.#maintenance ??= this.#maintain()

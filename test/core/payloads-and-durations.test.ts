@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseDuration } from '../../src/core/replay/duration.ts';
+import { parseDuration } from '../../src/model/duration.ts';
 import { Fifo } from '../../src/core/replay/fifo.ts';
 import { fromPayload, toPayload } from '../../src/core/replay/payload.ts';
 import { failureOf, LiveRun, resultOf, started, type Body } from './support.ts';

@@ -225,3 +225,47 @@ describe('parameters', () => {
     },
   );
 });
+
+describe('what Azure does not have', () => {
+  test('tags, given one by one, are shown in the status and the list, and only then', async () => {
+    const started = await it6.api.post('/orchestrators/Echo/tagged-1?tag=team=payments&tag=a%3Db%3Dc&tag=team=orders');
+    expect(started.statusCode, started.body).toBe(202);
+    expect(await it6.api.reach('tagged-1', 'Completed')).toMatchObject({ tags: { team: 'orders', a: 'b=c' } });
+    const list = await it6.api.get('/instances?instanceIdPrefix=tagged-');
+    expect(list.json()).toMatchObject([{ tags: { team: 'orders', a: 'b=c' } }]);
+    const plain = await it6.api.run('Echo');
+    expect(Object.keys(await it6.api.status(plain))).not.toContain('tags');
+    for (const query of ['tag=x', 'tag==x', 'tag=', `tag=a=${'x'.repeat(8_001)}`]) {
+      expectError(await it6.api.post(`/orchestrators/Echo?${query}`), 400, badArguments);
+    }
+  });
+
+  test('a start at a time or after a duration is Pending and shows when', async () => {
+    const at = await it6.api.post('/orchestrators/Echo?startAt=2100-01-01T00:00:00%2B01:00');
+    expect(await it6.api.status(at.json().id)).toMatchObject({
+      runtimeStatus: 'Pending',
+      scheduledStartTime: '2099-12-31T23:00:00Z',
+    });
+    const after = await it6.api.post('/orchestrators/Echo?startAt=PT1H');
+    const pending = await it6.api.status(after.json().id);
+    expect(pending['runtimeStatus']).toBe('Pending');
+    const wait = Date.parse(String(pending['scheduledStartTime'])) - Date.parse(String(pending['createdTime']));
+    expect(Math.abs(wait - 3_600_000)).toBeLessThan(60_000);
+    const past = await it6.api.post('/orchestrators/Echo?startAt=1970-01-01&timeout=10', { body: 7 });
+    expect([past.statusCode, past.json()]).toEqual([200, 7]);
+    expectError(await it6.api.post('/orchestrators/Echo?startAt=tomorrow'), 400, badArguments);
+  });
+
+  test('onExisting decides when the id is taken', async () => {
+    const id = await it6.api.running('WaitGo', undefined, 'taken-1');
+    const start = (onExisting: string) =>
+      it6.api.post(`/orchestrators/Echo/${id}?onExisting=${onExisting}`, { body: 2 });
+    for (const refused of ['error', 'replace', 'ERROR']) expectError(await start(refused), 409);
+    expectError(await start('ignore'), 400, badArguments);
+    expect((await start('return')).statusCode).toBe(202);
+    expect(await it6.api.status(id)).toMatchObject({ name: 'WaitGo', runtimeStatus: 'Running' });
+    expect((await start('terminate')).json()).toMatchObject({ id });
+    expect(await it6.api.reach(id, 'Completed')).toMatchObject({ name: 'Echo', output: 2 });
+    expectError(await start('error'), 409);
+  });
+});

@@ -2,6 +2,7 @@
  * The context that an orchestrator sees. Turns its calls into actions and tasks; what the calls mean to history is in
  * `scheduler.ts`, the time and the guard against code outside a turn in `turn-scope.ts`.
  */
+import { parseDuration } from '../../model/duration.ts';
 import type {
   ActivityDefinition,
   CallableLog,
@@ -22,7 +23,6 @@ import { activityName } from './activity-name.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
 import { DurableFunctionsContext } from './durable-functions-context.ts';
-import { parseDuration } from './duration.ts';
 import type { ExternalEvents, Waiter } from './external-events.ts';
 import { fromPayload, toPayload } from './payload.ts';
 import { receiveEvent } from './receive.ts';

@@ -3,7 +3,7 @@ import type { Route } from '../front.ts';
 import type { Query } from '../query.ts';
 import { start, startAnswers } from './start-orchestration.ts';
 
-/** An ended instance of the same id is replaced, history included. */
+/** An ended instance of the same id is replaced, history included, unless `onExisting` says otherwise. */
 export const startOrchestrationWithId: Route = (app, front) => {
   const schema = {
     operationId: 'startOrchestrationWithId',

@@ -13,6 +13,7 @@ import {
 import type { Route } from '../front.ts';
 import { jsonBody } from '../plugins/json-body.ts';
 import type { Query } from '../query.ts';
+import { startSettings } from '../start-settings.ts';
 import { type Exchange, sendEnded, sendStarted, waitRequested } from '../waiting.ts';
 
 /** What both forms of a start answer. */
@@ -21,7 +22,7 @@ export const startAnswers = {
   200: answer(payload, 'With `timeout`: the output, or the status of an instance that failed or was terminated.'),
   202: answer(checkStatus, 'Started; the links manage the instance.', startHeaders),
   400: answer(errorBody, 'The body is no JSON, a value is not allowed, or no worker knows the orchestrator.'),
-  409: answer(errorBody, 'A live instance has this id.'),
+  409: answer(errorBody, 'An instance has this id that is not to be replaced; without `onExisting` a live one.'),
   413: answer(errorBody, 'The body is too large.'),
   415: answer(errorBody, 'The body is not UTF-8 by its own account, or compressed.'),
 };
@@ -50,13 +51,13 @@ export async function start(
   const { front, request } = exchange;
   const client = front.client(request);
   const wait = waitRequested(request.query);
-  const version = request.query.text('version');
+  const settings = startSettings(request.query);
   const input = jsonBody(request);
   checkName(target.name);
   const instanceId = await client.startNewText({
+    ...settings,
     ...target,
     ...(input === undefined ? {} : { input }),
-    ...(version === undefined ? {} : { version }),
   });
   return wait === undefined
     ? sendStarted(exchange, instanceId)

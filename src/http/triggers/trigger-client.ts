@@ -6,6 +6,7 @@ import type {
   OrchestrationClient,
   OrchestrationReference,
   StartOptions,
+  TextStart,
   WaitOptions,
 } from '../../client/client.ts';
 import { DurableError } from '../../model/errors.ts';
@@ -74,7 +75,7 @@ export class TriggerClient implements DurableClient {
     return this.#client.startNew(orchestration, options);
   }
 
-  startNewText(start: Parameters<OrchestrationClient['startNewText']>[0]): Promise<string> {
+  startNewText(start: TextStart): Promise<string> {
     return this.#client.startNewText(start);
   }
 

@@ -1,5 +1,5 @@
 /** What clients do with single instances: start, send, look, end before the start, purge. */
-import { isTerminal, type OrchestrationInstance } from '../../model/instance.ts';
+import { isTerminal, terminalStatuses, type OrchestrationInstance } from '../../model/instance.ts';
 import type { InstanceKey } from '../../model/work.ts';
 import type {
   ClientMessage,
@@ -9,12 +9,13 @@ import type {
   StartOutcome,
   TerminatePending,
 } from '../store.ts';
-import { checkText, end, isLive, toEvents, toInstance, type MemoryData, type StoredInstance } from './data.ts';
+import { checkText, end, toEvents, toInstance, type MemoryData, type StoredInstance } from './data.ts';
 
 export function startInstance(data: MemoryData, start: InstanceStart): StartOutcome {
   checkText(start.instanceId, start.name, start.version, start.executionId, start.input);
   const old = data.find(start.hubId, start.instanceId);
-  if (old !== undefined && isLive(old)) return { kind: 'exists', status: old.execution.status };
+  const status = old?.execution.status;
+  if (status !== undefined && !(start.replace ?? terminalStatuses).includes(status)) return { kind: 'exists', status };
   if (old !== undefined) data.remove(old);
   const now = data.now();
   // Under a lease that has ended it is left to everybody.
@@ -25,6 +26,7 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
     instanceId: start.instanceId,
     name: start.name,
     version: start.version,
+    tags: start.tags ? { ...start.tags } : null,
     executionId: start.executionId,
     input: start.input,
     createdAt: now,
@@ -43,7 +45,8 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
       visibleAt: Math.max(now, instance.scheduledStartAt ?? now),
     });
   }
-  return { kind: 'created', key: instance.key, owner };
+  const replaced = status === undefined || isTerminal(status) ? undefined : old?.key;
+  return { kind: 'created', key: instance.key, owner, ...(replaced === undefined ? {} : { replaced }) };
 }
 
 export function sendMessage(data: MemoryData, message: ClientMessage): SendOutcome & { readonly owned?: boolean } {

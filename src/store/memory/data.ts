@@ -5,7 +5,7 @@
 import { DurableError } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { HistoryEvent, InboxEvent } from '../../model/history.ts';
-import type { LiveStatus, OrchestrationInstance, TerminalStatus } from '../../model/instance.ts';
+import type { LiveStatus, OrchestrationInstance, Tags, TerminalStatus } from '../../model/instance.ts';
 import type { InstanceKey, Message, NewActivityTask, WorkerId, WorkNotification } from '../../model/work.ts';
 
 /** Payloads and events are kept as text, as in a database: nobody shares an object with the store. */
@@ -43,6 +43,7 @@ export interface StoredInstance {
   readonly instanceId: string;
   readonly name: string;
   readonly version: string | null;
+  readonly tags: Tags | null;
   readonly executionId: string;
   readonly input: string | null;
   readonly createdAt: number;
@@ -182,6 +183,7 @@ export function toInstance(stored: StoredInstance): OrchestrationInstance {
     instanceId: stored.instanceId,
     name: stored.name,
     version: stored.version,
+    tags: stored.tags,
     executionId: stored.executionId,
     runtimeStatus: execution.status,
     input: stored.input,

@@ -25,6 +25,9 @@ export function openMemoryStore(data: MemoryData): Store {
     },
     startInstance: async (start) => {
       const outcome = clients.startInstance(data, start);
+      if (outcome.kind === 'created' && outcome.replaced !== undefined) {
+        notifications.publish({ kind: 'ended', hubId: start.hubId, keys: [outcome.replaced] });
+      }
       if (outcome.kind === 'created' && outcome.owner === null) {
         notifications.publish({ kind: 'instances', hubId: start.hubId });
       }
@@ -46,6 +49,7 @@ export function openMemoryStore(data: MemoryData): Store {
     purgeInstance: async (hubId, instanceId) => clients.purgeInstance(data, hubId, instanceId),
     purgeInstances: async (hubId, filter) => listings.purgeInstances(data, hubId, filter),
     liveFunctionNames: async (hubId) => workers.liveFunctionNames(data, hubId),
+    now: async () => data.now(),
     ping: async () => undefined,
 
     registerWorker: async (worker) => workers.registerWorker(data, worker),

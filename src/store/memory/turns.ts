@@ -102,6 +102,7 @@ export function readStart(data: MemoryData, key: InstanceKey): Omit<ExecutionSta
     executionId: instance.executionId,
     ...(instance.input === null ? {} : { input: instance.input }),
     ...(instance.version === null ? {} : { version: instance.version }),
+    ...(instance.tags === null ? {} : { tags: instance.tags }),
   };
 }
 

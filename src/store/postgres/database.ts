@@ -70,4 +70,5 @@ export interface InstanceTable {
   output: string | null;
   custom_status: string | null;
   failure: string | null;
+  tags: Readonly<Record<string, string>> | null;
 }

@@ -13,7 +13,8 @@ import { Listings } from './listings.ts';
 import { checkSchemaName } from './migrate.ts';
 import { Notifications } from './notifications.ts';
 import { Orchestrations } from './orchestrations.ts';
-import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
+import { nowMs, Runner, schemaTag, statement, tablesOf } from './sql.ts';
+import { Starts } from './starts.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Workers } from './workers.ts';
 
@@ -98,6 +99,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   const hubs = new Hubs(forClients, tables);
   const instances = new Instances(forClients, tables);
+  const starts = new Starts(forClients, tables);
   const listings = new Listings(
     new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
   );
@@ -107,6 +109,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   const activities = new Activities(forWorkers, tables);
   const leases = new Workers(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
+  const clock = statement('clock', `select ${nowMs} as now`);
   const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
 
   const client: ClientStore = {
@@ -114,7 +117,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     findHub: (name) => hubs.find(name),
     ensureHub: (name) => hubs.ensure(name),
     startInstance: async (start: InstanceStart): Promise<StartOutcome> => {
-      const outcome = await instances.start(start);
+      const outcome = await starts.add(start);
+      // Who waits for the end of the one that is gone must look again.
+      if (outcome.kind === 'created' && outcome.replaced !== undefined)
+        notifications.publish({ kind: 'ended', hubId: start.hubId, keys: [outcome.replaced] });
       if (outcome.kind === 'created' && outcome.owner === null)
         notifications.publish({ kind: 'instances', hubId: start.hubId });
       return outcome;
@@ -138,6 +144,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     purgeInstance: (hubId, instanceId) => instances.purge(hubId, instanceId),
     purgeInstances: (hubId, filter) => listings.purge(hubId, filter),
     liveFunctionNames: (hubId) => clientWorkers.liveNames(hubId),
+    now: async () => {
+      const [row] = await forClients.rows<{ now: number }>(clock, []);
+      if (row === undefined) throw new Error('the database did not tell its time');
+      return row.now;
+    },
     ping: async () => {
       await forClients.rows(ping, []);
     },
@@ -205,6 +216,7 @@ function withStoreErrors(store: ClientStore): ClientStore {
     purgeInstance: wrap(store.purgeInstance),
     purgeInstances: wrap(store.purgeInstances),
     liveFunctionNames: wrap(store.liveFunctionNames),
+    now: wrap(store.now),
     ping: wrap(store.ping),
   };
 }

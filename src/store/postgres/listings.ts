@@ -40,7 +40,14 @@ export class Listings {
         'created_at',
         'completed_at',
       ])
-      .select(['scheduled_start_at', 'input', 'output', 'failure', sql<string>`created_at::text`.as('created_text')])
+      .select([
+        'scheduled_start_at',
+        'tags',
+        'input',
+        'output',
+        'failure',
+        sql<string>`created_at::text`.as('created_text'),
+      ])
       .select(status.as('status'))
       .select(sql<Date>`coalesce(executions.last_updated_at, instances.last_updated_at)`.as('last_updated_at'))
       .select(

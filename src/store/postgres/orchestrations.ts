@@ -4,6 +4,7 @@
  */
 import type { Claim, ClaimContents, InstanceKey, WorkerId } from '../../model/work.ts';
 import type { ExecutionStarted, HistoryEvent } from '../../model/history.ts';
+import type { Tags } from '../../model/instance.ts';
 import type { Message } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { compareKeys } from './turn-commits.ts';
@@ -74,7 +75,7 @@ function statements(t: Tables) {
     // one is a message that is not visible yet.
     readStart: statement(
       'read_start',
-      `select i.name, i.execution_id, i.version, i.input from ${t.instances} i
+      `select i.name, i.execution_id, i.version, i.input, i.tags from ${t.instances} i
        where i.key = $1 and (i.scheduled_start_at is null or i.scheduled_start_at <= now())`,
     ),
     readMessages: statement(
@@ -232,6 +233,7 @@ export class Orchestrations {
       readonly execution_id: string;
       readonly version: string | null;
       readonly input: string | null;
+      readonly tags: Tags | null;
     }>(this.#sql.readStart, [key]);
     if (row === undefined) return undefined;
     return {
@@ -240,6 +242,7 @@ export class Orchestrations {
       executionId: row.execution_id,
       ...(row.input === null ? {} : { input: row.input }),
       ...(row.version === null ? {} : { version: row.version }),
+      ...(row.tags === null ? {} : { tags: row.tags }),
     };
   }
 

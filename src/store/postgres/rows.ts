@@ -15,6 +15,7 @@ export function toInstance(row: InstanceRow): OrchestrationInstance {
     instanceId: row.instance_id,
     name: row.name,
     version: row.version,
+    tags: row.tags,
     executionId: row.execution_id,
     runtimeStatus: row.status,
     input: row.input,

@@ -80,6 +80,7 @@ export class Hub {
         name: start.name,
         executionId: start.executionId,
         ...(start.input === null ? {} : { input: start.input }),
+        ...(start.tags ? { tags: start.tags } : {}),
       },
     });
   }

@@ -129,6 +129,152 @@ export function starts({ store, other, remains }: StoreUnderTest): void {
     });
   });
 
+  describe('a start with tags', () => {
+    it('is found with them, alone, in pages and by the heir of its first owner', async () => {
+      const hub = await freshHub(store);
+      const tags = { team: 'payments', 'größe "x"': '', b: '1\u2028' };
+      const [tagged, plain] = [freshId(), freshId()];
+      await Promise.all([hub.start({ instanceId: tagged, tags }), hub.start({ instanceId: plain })]);
+      expect((await hub.get(tagged)).tags).toEqual(tags);
+      expect((await hub.get(plain)).tags).toBeNull();
+      const { instances } = await other.listInstances(hub.id, {}, { limit: 10 });
+      expect(instances.map((one) => one.tags)).toEqual(expect.arrayContaining([tags, null]));
+
+      const worker = await hub.worker();
+      const key = await hub.start({ owner: worker.id, tags });
+      expect(await store.readStart(key)).toMatchObject({ tags });
+    });
+
+    it('replaces, and is replaced, like any other', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      await hub.ended({ instanceId, tags: { n: '1' } });
+      await hub.ended({ instanceId, tags: { n: '2' } });
+      expect((await hub.get(instanceId)).tags).toEqual({ n: '2' });
+      await hub.start({ instanceId });
+      expect((await hub.get(instanceId)).tags).toBeNull();
+    });
+  });
+
+  describe('a start that says what may be replaced', () => {
+    it.each(['Completed', 'Failed', 'Terminated'] as const)(
+      'is refused by a %s instance unless it says so',
+      async (status) => {
+        const hub = await freshHub(store);
+        const instanceId = freshId();
+        const old = await hub.ended({ instanceId, input: '1' }, { status });
+        const others = (['Completed', 'Failed', 'Terminated', 'Canceled', 'Pending'] as const).filter(
+          (one) => one !== status,
+        );
+        for (const replace of [[], others]) {
+          expect(await hub.tryStart({ instanceId, replace })).toEqual({ kind: 'exists', status });
+          expect(await hub.get(instanceId)).toMatchObject({ key: old, input: '1', runtimeStatus: status });
+        }
+        expect(await hub.tryStart({ instanceId, replace: [status] })).toMatchObject({ kind: 'created' });
+        expect(await remains(old)).toEqual({});
+      },
+    );
+
+    it.each(['Pending', 'Running', 'Suspended'] as const)(
+      'replaces a %s instance with all that it has',
+      async (status) => {
+        const hub = await freshHub(store);
+        const instanceId = freshId();
+        const { worker, claim } = await hub.claimed({ instanceId, input: '1' });
+        const { messages } = await worker.read(claim.key);
+        if (status !== 'Pending') {
+          await worker.commitOne(claim, {
+            status,
+            consumedMessages: messages.map(({ id }) => id),
+            queuedTasks: [newTask(0)],
+            timers: [{ timerId: 1, fireAt: 0 }],
+          });
+        }
+        await hub.raise(instanceId, 'Go');
+        const others = (['Pending', 'Running', 'Suspended'] as const).filter((one) => one !== status);
+        expect(await hub.tryStart({ instanceId, replace: others })).toEqual({ kind: 'exists', status });
+        const outcome = await hub.tryStart({ instanceId, input: '2', replace: [status] });
+        if (outcome.kind !== 'created') throw new Error(outcome.kind);
+        expect(outcome.replaced).toBe(claim.key);
+        expect(await remains(claim.key)).toEqual({});
+        expect(await hub.get(instanceId, { history: true })).toMatchObject({
+          key: outcome.key,
+          input: '2',
+          runtimeStatus: 'Pending',
+          history: [],
+        });
+        const heir = await hub.worker();
+        const again = await heir.claimOnly(outcome.key);
+        expect((await heir.read(again.key)).messages.map(({ event }) => event.type)).toEqual(['ExecutionStarted']);
+      },
+    );
+
+    it('shuts out the turn and the activities that were under way', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const { worker, claim } = await hub.claimed({ instanceId });
+      const first = await worker.commitOne(claim, { keepOwnership: true, queuedTasks: [newTask(0)] });
+      if (first.kind !== 'committed') throw new Error(first.kind);
+      const [task] = await worker.claimTasks();
+      if (task === undefined) throw new Error('no task');
+      const key = await hub.start({ instanceId, replace: ['Running'] });
+      for (const status of ['Running', 'Completed'] as const) {
+        const late = await worker.commitOne({ ...claim, sequence: first.sequence }, { status });
+        expect(late).toEqual({ kind: 'lost', key: claim.key });
+      }
+      expect(await worker.completeTask(task)).toEqual([]);
+      expect(await worker.alive({ claimedTasks: [task.id] })).toMatchObject({ lostTasks: [task.id] });
+      expect(await hub.get(instanceId)).toMatchObject({ key, runtimeStatus: 'Pending' });
+      expect(await remains(claim.key)).toEqual({});
+    });
+
+    it('while turns end the instance: one of both is first, nothing is mixed, nothing stands still', async () => {
+      const hub = await freshHub(store);
+      for (let round = 0; round < 10; round += 1) {
+        const instanceId = freshId();
+        const { worker, claim } = await hub.claimed({ instanceId });
+        const [commit, outcome] = await Promise.all([
+          worker.commitOne(claim, { status: 'Completed', output: '"old"' }),
+          hub.through(other).tryStart({ instanceId, replace: ['Pending', 'Running', 'Completed', 'Terminated'] }),
+        ]);
+        expect(['committed', 'lost']).toContain(commit.kind);
+        if (outcome.kind !== 'created') throw new Error(outcome.kind);
+        expect(await hub.get(instanceId)).toMatchObject({ key: outcome.key, runtimeStatus: 'Pending', output: null });
+        expect(await remains(claim.key)).toEqual({});
+      }
+    });
+
+    it('many times at once leaves one instance', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const replace = ['Pending', 'Terminated'] as const;
+      const outcomes = await Promise.all(
+        Array.from({ length: 12 }, (_, index) =>
+          hub.through(index % 2 === 0 ? store : other).tryStart({ instanceId, replace }),
+        ),
+      );
+      const keys = outcomes.map((outcome) => (outcome.kind === 'created' ? outcome.key : outcome.kind));
+      const { key } = await hub.get(instanceId);
+      expect(keys).toContain(key);
+      for (const gone of keys.filter((one) => one !== key)) expect(await remains(gone)).toEqual({});
+    });
+  });
+
+  it('tells the time that it goes by', async () => {
+    const hub = await freshHub(store);
+    const before = await store.now();
+    const { createdAt } = await hub.get(await idOf(hub));
+    const after = await other.now();
+    expect(createdAt.getTime()).toBeGreaterThanOrEqual(before);
+    expect(createdAt.getTime()).toBeLessThanOrEqual(after + 1);
+
+    async function idOf(where: typeof hub): Promise<string> {
+      const instanceId = freshId();
+      await where.start({ instanceId });
+      return instanceId;
+    }
+  });
+
   describe('many starts at once', () => {
     it('of one id create one instance, whichever process they come from', async () => {
       const hub = await freshHub(store);

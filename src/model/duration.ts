@@ -1,5 +1,5 @@
 /** Durations as users write them, to milliseconds. */
-import type { Duration } from '../../model/functions.ts';
+import type { Duration } from './functions.ts';
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const simple = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;

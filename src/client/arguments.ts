@@ -1,0 +1,58 @@
+/** Checks of what callers give to the client, and the errors that it answers with. */
+import { randomUUID } from 'node:crypto';
+import { DurableError } from '../model/errors.ts';
+import type { RuntimeStatus } from '../model/instance.ts';
+
+/** 32 hex digits, as Durable Functions makes them. */
+export function newId(): string {
+  return randomUUID().replaceAll('-', '');
+}
+
+/** Text that no stored id can have, and that Postgres would refuse as a parameter. */
+export function isImpossible(instanceId: string): boolean {
+  return (
+    instanceId.length === 0 || instanceId.length > 1_024 || instanceId.includes('\u0000') || !instanceId.isWellFormed()
+  );
+}
+
+export function notFound(instanceId: string): DurableError {
+  return new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
+}
+
+export function terminal(instanceId: string, status: RuntimeStatus): DurableError {
+  return new DurableError('InstanceTerminal', `The instance '${instanceId}' has ended: its status is ${status}.`);
+}
+
+export function withReason(reason: string | undefined): { readonly reason?: string } {
+  const text = checkReason(reason);
+  return text === undefined ? {} : { reason: text };
+}
+
+export function checkReason(reason: string | undefined): string | undefined {
+  if (reason?.includes('\u0000'))
+    throw new DurableError('InvalidArgument', 'A reason must not contain the character U+0000.');
+  if (reason !== undefined && reason.length > 16_384) {
+    throw new DurableError('PayloadTooLarge', 'A reason may have at most 16,384 characters.');
+  }
+  return reason?.toWellFormed();
+}
+
+export function toPayload(value: unknown, what: string): string | undefined {
+  if (value === undefined) return undefined;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DurableError('InvalidArgument', `The ${what} cannot be written as JSON: ${reason}`, { cause: error });
+  }
+  if (text === undefined) {
+    throw new DurableError('InvalidArgument', `The ${what} cannot be written as JSON: it is a ${typeof value}.`);
+  }
+  return text;
+}
+
+/** @throws DurableError `InvalidArgument` when there is a problem */
+export function refuse(problem: string | null): void {
+  if (problem !== null) throw new DurableError('InvalidArgument', problem);
+}
