@@ -49,6 +49,12 @@ export const zones = [
     node: 'all',
   },
   {
+    files: 'worker/in-process/built-in',
+    src: ['model'],
+    packages: ['ipaddr.js', 'undici'],
+    node: 'all',
+  },
+  {
     files: 'worker/in-process/load-functions.ts',
     src: ['model', 'worker/in-process', 'client/http-trigger.ts'],
     packages: ['tsx/*'],

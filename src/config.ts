@@ -45,6 +45,14 @@ export interface LogConfig {
   readonly format: (typeof logFormats)[number];
 }
 
+/** What `callHttp` may reach, and how it polls. */
+export interface DurableHttpConfig {
+  /** Names, addresses and ranges beside public ones. */
+  readonly allow: readonly string[];
+  readonly pollIntervalMs: number;
+  readonly maxResponseBytes: number;
+}
+
 /** All settings of `perdure start`. */
 export interface Config {
   /** `undefined` starts the embedded Postgres. */
@@ -59,6 +67,7 @@ export interface Config {
   readonly pollMs: number;
   /** `undefined` is a worker without HTTP. */
   readonly http: HttpConfig | undefined;
+  readonly durableHttp: DurableHttpConfig;
   readonly log: LogConfig;
 }
 
@@ -90,6 +99,9 @@ export interface StartFlags {
   readonly maxConnections?: string;
   readonly maxEventLoopDelayMs?: string;
   readonly maxHeapPercent?: string;
+  readonly httpAllow?: string;
+  readonly httpPollMs?: string;
+  readonly httpMaxResponseBytes?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly allowAnonymous?: boolean;
@@ -128,6 +140,7 @@ export function readConfig(sources: ConfigSources): Config {
       default: 1_000,
     }),
     http: flags.http === false ? undefined : httpConfig(flags, env),
+    durableHttp: durableHttpConfig(flags, env),
     log: {
       level: oneOf(setting(env, '--log-level', flags.logLevel, 'PERDURE_LOG_LEVEL'), logLevels) ?? 'info',
       format:
@@ -209,6 +222,21 @@ function httpLimits(flags: StartFlags, env: Environment): HttpLimitsConfig {
   };
 }
 
+function durableHttpConfig(flags: StartFlags, env: Environment): DurableHttpConfig {
+  return {
+    allow: list(setting(env, '--http-allow', flags.httpAllow, 'PERDURE_HTTP_ALLOW')),
+    pollIntervalMs: integer(setting(env, '--http-poll-ms', flags.httpPollMs, 'PERDURE_HTTP_POLL_MS'), {
+      from: 10,
+      to: 86_400_000,
+      default: 30_000,
+    }),
+    maxResponseBytes: integer(
+      setting(env, '--http-max-response-bytes', flags.httpMaxResponseBytes, 'PERDURE_HTTP_MAX_RESPONSE_BYTES'),
+      { from: 1_024, to: 64 * 1_024 * 1_024, default: 4_194_304 },
+    ),
+  };
+}
+
 /** A value with the names that an error has to mention. */
 interface Setting {
   readonly text: string | undefined;
@@ -247,6 +275,11 @@ function integer(
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (value >= range.from && value <= range.to) return value;
   throw new ConfigError(`${names} must be a whole number from ${range.from} to ${range.to}, not '${text}'.`);
+}
+
+/** Separated by commas or spaces. */
+function list({ text = '' }: Setting): readonly string[] {
+  return text.split(/[\s,]+/).filter((entry) => entry !== '');
 }
 
 function oneOf<T extends string>({ text, names }: Setting, allowed: readonly T[]): T | undefined {

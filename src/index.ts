@@ -22,6 +22,17 @@ export {
   type TimerTask,
 } from './model/functions.ts';
 export {
+  ManagedIdentityTokenSource,
+  tokenProvider,
+  type CallHttpOptions,
+  type DurableHttpResponse,
+  type GetToken,
+  type HttpRetryOptions,
+  type TokenProviderDefinition,
+  type TokenSource,
+} from './model/durable-http.ts';
+export type { DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
+export {
   http,
   type HttpTriggerDefinition,
   type HttpTriggerHandler,

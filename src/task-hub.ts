@@ -5,11 +5,13 @@ import type { ClientSource, OrchestrationClient } from './client/client.ts';
 import { CompletionWaiters } from './client/completion-waiters.ts';
 import { KnownFunctions } from './client/known-functions.ts';
 import { LocalClient, type Placement } from './client/local-client.ts';
+import type { TokenProviderDefinition } from './model/durable-http.ts';
 import type { FunctionDefinition } from './model/functions.ts';
 import { DurableError } from './model/errors.ts';
 import { openPostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
 import type { Store } from './store/store.ts';
+import { openDurableHttp, type DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
 import { Worker } from './worker/worker.ts';
 
@@ -23,6 +25,10 @@ export interface TaskHubOptions {
   readonly directDatabaseUrl?: string;
   /** Orchestrations and activities that this process runs. */
   readonly functions?: readonly FunctionDefinition[];
+  /** Where the tokens of `callHttp({ tokenSource })` come from. */
+  readonly tokenProviders?: readonly TokenProviderDefinition[];
+  /** What `callHttp` may reach, and how it polls. */
+  readonly durableHttp?: DurableHttpSettings;
   /** Default `'default'`. */
   readonly taskHub?: string;
   /** Postgres schema of the tables. Default `'perdure'`. */
@@ -93,8 +99,15 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
   const maxActivities = positive('maxActivities', options.maxActivities ?? defaults.maxActivities);
   const maxTurns = positive('maxTurns', options.maxTurns ?? defaults.maxTurns);
+  const { durableHttp = {} } = options;
+  for (const name of ['pollIntervalMs', 'maxResponseBytes'] as const) {
+    if (durableHttp[name] !== undefined) positive(`durableHttp.${name}`, durableHttp[name]);
+  }
+  const http = openDurableHttp(durableHttp, options.tokenProviders ?? []);
   const executor = new InProcessExecutor({
     functions: options.functions ?? [],
+    builtIns: [http.activity],
+    ...(durableHttp.pollIntervalMs === undefined ? {} : { httpPollIntervalMs: durableHttp.pollIntervalMs }),
     log: (level, message, fields) => logger[level](fields, message),
   });
   // It connects: what can be refused has been looked at before.
@@ -143,6 +156,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     stop: () => {
       stopping ??= (async () => {
         await worker?.stop();
+        await http.close();
         clients.close();
         await store.close();
       })();

@@ -2,6 +2,7 @@
  * `ctx.df`: the interface of `durable-functions` v3 as types. `core/replay/durable-functions-context.ts` implements it;
  * its semantics are v3's where the two differ (decision 36).
  */
+import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { Failure } from './failure.ts';
 import type { ActivityDefinition, RetryPolicy, Task, TimerTask } from './functions.ts';
 
@@ -98,6 +99,8 @@ export interface DurableOrchestrationContext {
     input?: unknown,
   ): Task<Output>;
   /** @throws TypeError for what is no valid Date */
+  /** As `callHttp` of the context. */
+  callHttp(options: CallHttpOptions): Task<DurableHttpResponse>;
   createTimer(fireAt: Date): TimerTask;
   /** A UUID that is the same in every replay. @param seed any text, by custom the instance id */
   newGuid(seed: string): string;

@@ -3,6 +3,7 @@
  * registers itself. The types of the contexts that user code sees are here too; `core/replay` implements them.
  */
 import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
+import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { Failure } from './failure.ts';
 
 const brand: unique symbol = Symbol.for('perdure.definition');
@@ -103,6 +104,14 @@ export interface OrchestrationContext {
   /** Schedules an activity. It runs even when nobody awaits the task. */
   callActivity<Input, Output>(activity: ActivityDefinition<Input, Output>, ...rest: CallArguments<Input>): Task<Output>;
   callActivity<Output = unknown>(name: string, input?: unknown, options?: CallActivityOptions): Task<Output>;
+
+  /**
+   * Sends an HTTP request from an activity of the engine's own, and follows an answer 202 with a `Location` until there
+   * is another answer. Every answer is a response, whatever its status; no answer at all is a `TaskFailedError`.
+   * Addresses that only this network can reach are refused unless they are allowed (`--http-allow`).
+   * @throws TypeError, RangeError for options that cannot be
+   */
+  callHttp(options: CallHttpOptions): Task<DurableHttpResponse>;
 
   /**
    * A timer that fires at a time, or after a duration from `currentUtcDateTime`. A time in the past fires at once.

@@ -87,6 +87,8 @@ async function startHub(options: {
     databaseUrl,
     ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
     functions: loaded.functions,
+    tokenProviders: loaded.tokenProviders,
+    durableHttp: config.durableHttp,
     // The embedded database belongs to this process: whoever worked on it before is gone.
     endOtherLeases: config.databaseUrl === undefined,
     taskHub: config.taskHub,

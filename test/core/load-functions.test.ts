@@ -17,6 +17,7 @@ const files: Readonly<Record<string, string>> = {
   'default-one.mjs': `${define} export default define('activity', 'D');`,
   'default-array.mjs': `${define} export default [define('activity', 'D1'), define('activity', 'D2'), 7];`,
   'default-object.mjs': `${define} export default { x: define('activity', 'D3'), y: null };`,
+  'token.mjs': `${define} export const t = { ...define('token-provider', 'T'), kind: 'K' };`,
   'twice.mjs': `${define} const a = define('activity', 'T'); export { a, a as b }; export default a; export const list = [a];`,
   'getter.mjs': `${define} export const a = define('activity', 'G'); export const db = Object.create({}, { x: { enumerable: true, get() { throw new Error('touched'); } } });`,
   'common.cjs': `${define} module.exports = { a: define('activity', 'C') };`,
@@ -50,8 +51,12 @@ afterAll(async () => {
 });
 
 async function load(...names: readonly string[]): Promise<readonly string[]> {
-  const { functions, triggers } = await loadFunctions(names.map((name) => join(folder, name)));
-  return [...functions.map(({ name }) => name), ...triggers.map(({ name }) => `http ${name}`)];
+  const { functions, triggers, tokenProviders } = await loadFunctions(names.map((name) => join(folder, name)));
+  return [
+    ...functions.map(({ name }) => name),
+    ...triggers.map(({ name }) => `http ${name}`),
+    ...tokenProviders.map(({ kind }) => `token ${kind}`),
+  ];
 }
 
 async function problemOf(...names: readonly string[]): Promise<string> {
@@ -70,6 +75,7 @@ describe('modules are loaded', () => {
     ['default-one.mjs', ['D']],
     ['default-array.mjs', ['D1', 'D2']],
     ['default-object.mjs', ['D3']],
+    ['token.mjs', ['token K']],
     ['twice.mjs', ['T']],
     ['getter.mjs', ['G']],
     ['common.cjs', ['C']],

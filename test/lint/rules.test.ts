@@ -37,6 +37,8 @@ test.each([
   ['worker/x.ts', "import pg from 'pg';", packages],
   ['worker/in-process/x.ts', "import '../../store/store.ts';", paths],
   ['worker/in-process/x.ts', "import '../../client/http-trigger.ts';", paths],
+  ['worker/in-process/built-in/x.ts', "import '../../../core/replay/task.ts';", paths],
+  ['worker/in-process/x.ts', "import { request } from 'undici';", packages],
   ['client/x.ts', "import '../worker/executor.ts';", paths],
   ['client/x.ts', "import { health } from '../wire/health.ts';", packages],
   ['wire/x.ts', "import { isTerminal } from '../model/instance.ts';", packages],

@@ -28,8 +28,14 @@ test('without flags and environment the documented defaults apply', () => {
       corsOrigins: [],
       limits: defaultLimits,
     },
+    durableHttp: { allow: [], pollIntervalMs: 30_000, maxResponseBytes: 4_194_304 },
     log: { level: 'info', format: 'json' },
   });
+});
+
+test('what callHttp may reach is a list with commas or spaces', () => {
+  expect(read({ httpAllow: 'a.internal, 10.0.0.0/8' }).durableHttp.allow).toEqual(['a.internal', '10.0.0.0/8']);
+  expect(read({}, { PERDURE_HTTP_ALLOW: '*' }).durableHttp.allow).toEqual(['*']);
 });
 
 test('a flag wins over its variable, and an empty variable counts as none', () => {
@@ -76,6 +82,8 @@ describe('what cannot be used is refused in one line that names flag and variabl
     [{ leaseMs: '1.5' }, {}, /--lease-ms \(PERDURE_LEASE_MS\)/],
     [{ pollMs: '1' }, {}, /--poll-ms/],
     [{ maxBodyBytes: '10' }, {}, /--max-body-bytes/],
+    [{ httpPollMs: '1' }, {}, /--http-poll-ms \(PERDURE_HTTP_POLL_MS\)/],
+    [{ httpMaxResponseBytes: '1' }, {}, /--http-max-response-bytes/],
     [{ workers: '4' }, {}, /--workers \(PERDURE_WORKERS\) must be 1, or 0.*more processes/],
     [{ databaseUrl: 'mysql://x' }, {}, /--database-url \(DATABASE_URL\).*postgres:\/\//],
     [{}, { DIRECT_DATABASE_URL: 'nonsense' }, /--direct-database-url/],

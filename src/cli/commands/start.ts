@@ -34,6 +34,18 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     .option('--poll-ms <number>', 'longest time between two looks for work [PERDURE_POLL_MS] (default: 1000)')
     .option('--max-body-bytes <number>', 'larger requests get 413 [PERDURE_MAX_BODY_BYTES] (default: 4194304)')
     .option(
+      '--http-allow <list>',
+      'names, addresses and ranges in private networks that callHttp may reach [PERDURE_HTTP_ALLOW] (default: none)',
+    )
+    .option(
+      '--http-poll-ms <number>',
+      'between polls of callHttp when the server does not say [PERDURE_HTTP_POLL_MS] (default: 30000)',
+    )
+    .option(
+      '--http-max-response-bytes <number>',
+      'largest response of callHttp [PERDURE_HTTP_MAX_RESPONSE_BYTES] (default: 4194304)',
+    )
+    .option(
       '--trust-proxy [proxies]',
       'whose X-Forwarded-* headers count: addresses and ranges, a number of proxies, or everybody [PERDURE_TRUST_PROXY]',
     )

@@ -8,6 +8,7 @@ import type {
   DurableOrchestrationContext,
   FailureDetails,
 } from '../../model/durable-functions.ts';
+import type { CallHttpOptions, DurableHttpResponse } from '../../model/durable-http.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { RetryPolicy, Task, TimerTask } from '../../model/functions.ts';
 import { activityName } from './activity-name.ts';
@@ -73,6 +74,10 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
     input?: unknown,
   ): Task<Output> {
     return this.#callActivity('callActivityWithRetry', activity, input, withDefaults(retryOptions));
+  }
+
+  callHttp(options: CallHttpOptions): Task<DurableHttpResponse> {
+    return this.#context.startHttpCall(options, activityError);
   }
 
   createTimer(fireAt: Date): TimerTask {

@@ -16,6 +16,12 @@ import type {
   Winner,
 } from '../../model/functions.ts';
 import type { DurableOrchestrationContext } from '../../model/durable-functions.ts';
+import {
+  httpActivityName,
+  type CallHttpOptions,
+  type DurableHttpResponse,
+  type HttpActivityResponse,
+} from '../../model/durable-http.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { ExecutionStarted, Payload } from '../../model/history.ts';
 import { eventNameProblem, instanceIdProblem } from '../../model/instance.ts';
@@ -24,6 +30,7 @@ import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
 import { DurableFunctionsContext } from './durable-functions-context.ts';
 import type { ExternalEvents, Waiter } from './external-events.ts';
+import { callHttp } from './http-call.ts';
 import { fromPayload, toPayload } from './payload.ts';
 import { receiveEvent } from './receive.ts';
 import { startCall } from './retried-call.ts';
@@ -49,6 +56,7 @@ export interface ContextParts {
   readonly events: ExternalEvents;
   readonly log: LogWriter;
   readonly maxCustomStatusBytes: number;
+  readonly httpPollIntervalMs: number;
 }
 
 type WaitOptions<D> = { readonly timeout?: Duration } | { readonly timeout: Duration; readonly defaultValue: D };
@@ -136,7 +144,7 @@ export class ReplayContext implements OrchestrationContext {
     input: Payload,
     options: CallActivityOptions,
     toError: ActivityErrorMaker,
-  ): Task<Output> {
+  ): DurableTask<Output> {
     const { scope, scheduler } = this.#parts;
     const { retry, version } = options;
     if (retry !== undefined) checkRetry(retry);
@@ -161,6 +169,28 @@ export class ReplayContext implements OrchestrationContext {
       },
     );
     return task;
+  }
+
+  callHttp(options: CallHttpOptions): Task<DurableHttpResponse> {
+    return this.startHttpCall(options, taskFailed);
+  }
+
+  /** The same, with failures as `toError` says. */
+  startHttpCall(options: CallHttpOptions, toError: ActivityErrorMaker): Task<DurableHttpResponse> {
+    const { scope, scheduler, httpPollIntervalMs } = this.#parts;
+    scope.assertOpen('callHttp');
+    return callHttp(
+      {
+        scope,
+        pollIntervalMs: httpPollIntervalMs,
+        send: (request, retry) => {
+          const input = toPayload(request, 'the HTTP request');
+          return this.startActivity<HttpActivityResponse>(httpActivityName, input, retry, toError);
+        },
+        after: (delayMs, then) => scheduler.createTimer(scope.now + delayMs, then),
+      },
+      options,
+    );
   }
 
   createTimer(when: Date | Duration): TimerTask {

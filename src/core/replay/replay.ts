@@ -38,6 +38,8 @@ export interface ReplayOptions {
   readonly log?: LogWriter;
   /** Default 16 KiB of UTF-8 (decision 34). */
   readonly maxCustomStatusBytes?: number;
+  /** Between two polls of `callHttp` when the server does not say it. Default 30,000. */
+  readonly httpPollIntervalMs?: number;
 }
 
 /** The events of one turn. */
@@ -62,6 +64,7 @@ type RunState =
 /** About 10 ms of replay. */
 const eventsPerBreath = 4_096;
 const defaultMaxCustomStatusBytes = 16 * 1_024;
+const defaultHttpPollIntervalMs = 30_000;
 
 export class Replay {
   readonly #options: ReplayOptions;
@@ -266,7 +269,7 @@ export class Replay {
   }
 
   #start(started: ExecutionStarted): void {
-    const { instanceId, orchestrator, log, maxCustomStatusBytes } = this.#options;
+    const { instanceId, orchestrator, log, maxCustomStatusBytes, httpPollIntervalMs } = this.#options;
     const context = new ReplayContext({
       instanceId,
       started,
@@ -275,6 +278,7 @@ export class Replay {
       events: this.#events,
       log: log ?? (() => undefined),
       maxCustomStatusBytes: maxCustomStatusBytes ?? defaultMaxCustomStatusBytes,
+      httpPollIntervalMs: httpPollIntervalMs ?? defaultHttpPollIntervalMs,
     });
     this.#state = { kind: 'running', context };
     startBody({ scope: this.#scope, end: (end) => this.#end(end) }, () =>

@@ -1,6 +1,8 @@
+import { builtInPrefix } from '../../model/durable-http.ts';
 import { DurableError } from '../../model/errors.ts';
 import {
   isActivity,
+  isFunctionDefinition,
   isOrchestration,
   type ActivityDefinition,
   type FunctionDefinition,
@@ -15,8 +17,9 @@ export class FunctionRegistry {
   readonly #activities = new Map<string, ActivityDefinition<never, unknown>>();
 
   /** @throws DurableError `InvalidArgument` when two different definitions have one name, TypeError for what is no definition */
-  constructor(definitions: readonly FunctionDefinition[]) {
-    for (const definition of definitions) {
+  constructor(definitions: readonly FunctionDefinition[], builtIns: readonly FunctionDefinition[] = []) {
+    for (const definition of [...builtIns, ...definitions]) {
+      if (isFunctionDefinition(definition)) refuseBuiltInName(definition, builtIns);
       if (isOrchestration(definition)) add(this.#orchestrations, 'orchestrations', definition);
       else if (isActivity(definition)) add(this.#activities, 'activities', definition);
       else throw new TypeError('A function must be made by orchestration(…) or activity(…).');
@@ -31,6 +34,16 @@ export class FunctionRegistry {
   activity(name: string): ActivityDefinition<never, unknown> | undefined {
     return this.#activities.get(name.toLowerCase());
   }
+}
+
+/** Every worker has the same functions of these names, so a claim for one of them may go to any. */
+function refuseBuiltInName(definition: FunctionDefinition, builtIns: readonly FunctionDefinition[]): void {
+  const isReserved = definition.name.toLowerCase().startsWith(builtInPrefix.toLowerCase());
+  if (!isReserved || builtIns.includes(definition)) return;
+  throw new DurableError(
+    'InvalidArgument',
+    `'${definition.name}' cannot be the name of a function: names that begin with ${builtInPrefix} belong to the engine.`,
+  );
 }
 
 function add<T extends FunctionDefinition>(registered: Map<string, T>, kind: string, definition: T): void {

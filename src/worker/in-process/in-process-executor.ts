@@ -13,10 +13,14 @@ import { FunctionRegistry } from './function-registry.ts';
 
 export interface InProcessExecutorOptions {
   readonly functions: readonly FunctionDefinition[];
+  /** What the engine itself brings. */
+  readonly builtIns?: readonly FunctionDefinition[];
   /** Default: nowhere. */
   readonly log?: UserLogWriter;
   /** Default 16 KiB. */
   readonly maxCustomStatusBytes?: number;
+  /** Default 30,000. */
+  readonly httpPollIntervalMs?: number;
 }
 
 export class InProcessExecutor implements Executor {
@@ -25,7 +29,7 @@ export class InProcessExecutor implements Executor {
 
   /** @throws DurableError `InvalidArgument` when two functions have one name */
   constructor(options: InProcessExecutorOptions) {
-    this.#registry = new FunctionRegistry(options.functions);
+    this.#registry = new FunctionRegistry(options.functions, options.builtIns);
     this.#options = options;
   }
 
@@ -37,7 +41,7 @@ export class InProcessExecutor implements Executor {
   openRun(target: RunTarget): OrchestrationRun {
     const definition = this.#registry.orchestration(target.name);
     if (definition === undefined) throw new Error(`No orchestration named '${target.name}' is registered here.`);
-    const { log, maxCustomStatusBytes } = this.#options;
+    const { log, maxCustomStatusBytes, httpPollIntervalMs } = this.#options;
     const { instanceId, executionId, name } = target;
     return new Replay({
       instanceId,
@@ -49,6 +53,7 @@ export class InProcessExecutor implements Executor {
               log(level, message, { ...fields, instanceId, executionId, orchestration: name }),
           }),
       ...(maxCustomStatusBytes === undefined ? {} : { maxCustomStatusBytes }),
+      ...(httpPollIntervalMs === undefined ? {} : { httpPollIntervalMs }),
     });
   }
 

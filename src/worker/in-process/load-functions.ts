@@ -6,12 +6,14 @@ import { stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isHttpTrigger, type HttpTriggerDefinition } from '../../client/http-trigger.ts';
+import { isTokenProvider, type TokenProviderDefinition } from '../../model/durable-http.ts';
 import { isFunctionDefinition, type FunctionDefinition } from '../../model/functions.ts';
 
 /** What a set of modules defines. */
 export interface LoadedFunctions {
   readonly functions: readonly FunctionDefinition[];
   readonly triggers: readonly HttpTriggerDefinition[];
+  readonly tokenProviders: readonly TokenProviderDefinition[];
 }
 
 type Import = (url: string) => Promise<object>;
@@ -33,7 +35,7 @@ export async function loadFunctions(paths: readonly string[]): Promise<LoadedFun
   const importModule = files.some(({ file }) => typeScript.includes(extname(file)))
     ? await typeScriptImport()
     : nativeImport;
-  const definitions = new Set<FunctionDefinition | HttpTriggerDefinition>();
+  const definitions = new Set<Definition>();
   for (const { path, file } of files) {
     const found = collect(await load(path, file, importModule));
     if (found.length === 0) {
@@ -43,7 +45,12 @@ export async function loadFunctions(paths: readonly string[]): Promise<LoadedFun
     }
     for (const definition of found) definitions.add(definition);
   }
-  return { functions: [...definitions].filter(isFunctionDefinition), triggers: [...definitions].filter(isHttpTrigger) };
+  const all = [...definitions];
+  return {
+    functions: all.filter(isFunctionDefinition),
+    triggers: all.filter(isHttpTrigger),
+    tokenProviders: all.filter(isTokenProvider),
+  };
 }
 
 /** The file that a path means. */
@@ -100,7 +107,7 @@ async function typeScriptImport(): Promise<Import> {
   return async (url) => (await loader.import(url, import.meta.url)) as object;
 }
 
-type Definition = FunctionDefinition | HttpTriggerDefinition;
+type Definition = FunctionDefinition | HttpTriggerDefinition | TokenProviderDefinition;
 
 function collect(module: object): readonly Definition[] {
   return Object.entries(module).flatMap(([name, exported]: [string, unknown]) => {
@@ -110,7 +117,7 @@ function collect(module: object): readonly Definition[] {
 }
 
 function isDefinition(value: unknown): value is Definition {
-  return isFunctionDefinition(value) || isHttpTrigger(value);
+  return isFunctionDefinition(value) || isHttpTrigger(value) || isTokenProvider(value);
 }
 
 /** An array, or the plain object of a default or CommonJS export. Other objects are not touched: they may have getters. */
