@@ -1,7 +1,4 @@
 /** The monitor sample as users run it: an order, polls, a report. */
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { management, send } from '../support/http.ts';
 import { testDatabase } from '../support/postgres.ts';
@@ -11,10 +8,8 @@ import { waitFor } from '../support/wait-for.ts';
 const database = await testDatabase();
 
 async function start(flags: readonly string[]) {
-  const workingDirectory = await mkdtemp(join(tmpdir(), 'perdure-monitor-'));
   const { url } = await startService({
     modules: ['samples/monitor'],
-    workingDirectory,
     flags: ['--database-url', database.url, ...flags],
   });
   const { status, body } = await send('POST', `${url}/api/monitor`);
@@ -37,10 +32,10 @@ it('the monitor polls the slow service until the report is ready', async () => {
   );
   // The order, polls while it is made (6 s, one each 2 s), and the report.
   expect(requests.length).toBeGreaterThanOrEqual(4);
-});
+}, 90_000);
 
 it('without --http-allow it fails, and says which flag is missing', async () => {
   const ended = await start(['--task-hub', 'refused']);
   expect(ended.runtimeStatus).toBe('Failed');
   expect(JSON.stringify(ended)).toContain('--http-allow 127.0.0.1');
-});
+}, 90_000);
