@@ -1,6 +1,6 @@
 /** What `callHttp` was given, checked and in the form in which it is stored. */
 import type { CallHttpOptions, HttpActivityRequest, HttpRetryOptions } from '../../model/durable-http.ts';
-import { parseDuration } from './duration.ts';
+import { parseDuration } from '../../model/duration.ts';
 import { toPayload } from './payload.ts';
 import { checkRetryPolicy } from './retry.ts';
 
