@@ -83,6 +83,13 @@ export const zones = [
     packages: ['pg', 'kysely', 'pino'],
     node: 'all',
   },
+  // perdure/testing: a hub without Postgres.
+  {
+    files: 'testing',
+    src: ['model', 'flow', 'core', 'store/store.ts', 'store/memory', 'worker', 'client'],
+    packages: ['pino'],
+    node: ['node:async_hooks'],
+  },
   // The process, for which main.ts is the door. Everything but the command line, which gives it its request.
   {
     files: 'service',

@@ -5,10 +5,13 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: {
     // Samples and tests import the package by its own name, as users do; here that is the source, not dist.
-    alias: [{ find: /^perdure$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }],
+    alias: [
+      { find: /^perdure$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      { find: /^perdure\/testing$/, replacement: fileURLToPath(new URL('src/testing/index.ts', import.meta.url)) },
+    ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     // Tests mostly wait for Postgres, which shares the machine: more processes than cores only make time-outs likelier.
     maxWorkers: Math.min(4, Math.max(2, availableParallelism())),

@@ -48,6 +48,8 @@ export interface LocalClientParts {
   /** Largest payload in UTF-16 units. */
   readonly maxPayloadLength: number;
   readonly placement: Placement | undefined;
+  /** Makes ids of instances and executions. Default: 32 random hex digits. */
+  readonly newId?: () => string;
 }
 
 const defaultPage = 100;
@@ -59,10 +61,12 @@ const latestStart = Date.UTC(9999, 11, 31);
 export class LocalClient implements OrchestrationClient {
   readonly taskHub: string;
   readonly #parts: LocalClientParts;
+  readonly #newId: () => string;
 
   constructor(taskHub: string, parts: LocalClientParts) {
     this.taskHub = taskHub;
     this.#parts = parts;
+    this.#newId = parts.newId ?? newId;
   }
 
   startNew<Input>(orchestration: OrchestrationReference<Input>, options: StartOptions<Input> = {}): Promise<string> {
@@ -82,7 +86,8 @@ export class LocalClient implements OrchestrationClient {
       throw new DurableError('InvalidArgument', 'The name of the orchestration must be a text that is not empty.');
     }
     // A blank id is no id (DurableClient.cs).
-    const instanceId = start.instanceId === undefined || start.instanceId.trim() === '' ? newId() : start.instanceId;
+    const instanceId =
+      start.instanceId === undefined || start.instanceId.trim() === '' ? this.#newId() : start.instanceId;
     refuse(instanceIdProblem(instanceId));
     if (version !== undefined) refuse(versionProblem(version));
     if (tags !== undefined) refuse(tagsProblem(tags));
@@ -93,7 +98,7 @@ export class LocalClient implements OrchestrationClient {
     const hubId = await store.ensureHub(this.taskHub);
     const owner = startAt === undefined ? placement?.offer(hubId, name) : undefined;
     if (owner === undefined) await known.checkOrchestrator(hubId, name);
-    const executionId = newId();
+    const executionId = this.#newId();
     const event = {
       type: 'ExecutionStarted' as const,
       name,

@@ -12,8 +12,11 @@ export class Strays {
     this.#afterMs = afterMs;
   }
 
-  /** @returns of what is unknown now that which has been so in every look for long enough */
-  find(unknown: readonly string[], now = performance.now()): readonly string[] {
+  /**
+   * @param now milliseconds by the worker's clock
+   * @returns of what is unknown now that which has been so in every look for long enough
+   */
+  find(unknown: readonly string[], now: number): readonly string[] {
     this.#since = new Map(unknown.map((id) => [id, this.#since.get(id) ?? now]));
     return unknown.filter((id) => now - (this.#since.get(id) ?? now) >= this.#afterMs);
   }

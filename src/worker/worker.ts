@@ -6,6 +6,8 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { defaultLimits, type ExecutionLimits } from '../core/state/close-turn.ts';
+import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
+import { within } from '../flow/within.ts';
 import type { ExecutionStarted } from '../model/history.ts';
 import type { Claim, WorkerId, WorkNotification } from '../model/work.ts';
 import type { Heartbeat, WorkerStore } from '../store/store.ts';
@@ -39,6 +41,8 @@ export interface WorkerOptions {
   readonly endOtherLeases?: boolean;
   readonly live?: LiveLimits;
   readonly limits?: ExecutionLimits;
+  /** Default: that of the process. */
+  readonly clock?: Clock;
 }
 
 /** After the signal: how long activities get to act on it. */
@@ -58,7 +62,8 @@ const maxBacklog = 10_000;
 
 export class Worker {
   readonly #options: WorkerOptions;
-  readonly #clock = new DatabaseClock();
+  readonly #own: Clock;
+  readonly #clock: DatabaseClock;
   readonly #slots: ActivitySlots;
   readonly #orchestratorNames: ReadonlySet<string>;
   readonly #claimLoop: WorkLoop;
@@ -66,9 +71,9 @@ export class Worker {
   #session: Session | undefined;
   #hubId = 0;
   #unsubscribe: (() => void) | undefined;
-  #beat: NodeJS.Timeout | undefined;
+  #cancelBeat: CancelPoll | undefined;
   #beating: Promise<void> = Promise.resolve();
-  #dueTimer: NodeJS.Timeout | undefined;
+  #cancelDueTimer: CancelPoll | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
   #deadWorkers = true;
   #maintainedAt = 0;
@@ -79,6 +84,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#own = options.clock ?? processClock;
+    this.#clock = new DatabaseClock(this.#own);
     this.#orchestratorNames = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
     this.#slots = new ActivitySlots(options.executor, {
       slots: options.maxActivities,
@@ -117,12 +124,12 @@ export class Worker {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#unsubscribe?.();
-    clearTimeout(this.#dueTimer);
+    this.#cancelDueTimer?.();
     await within(Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]), claimEndMs);
     this.#slots.close();
     if (this.#session) await this.#finish(this.#session);
     this.#handingOver = true;
-    clearTimeout(this.#beat);
+    this.#cancelBeat?.();
     await this.#beating;
   }
 
@@ -136,7 +143,7 @@ export class Worker {
     for (const instance of live.owned()) abortAll(instance, 'The worker stops.');
     if (this.#slots.underWay > 0) await this.#until(() => this.#slots.underWay === 0, abortGraceMs);
     this.#handingOver = true;
-    clearTimeout(this.#beat);
+    this.#cancelBeat?.();
     try {
       if (!(await within(this.#handOver(session), handOverMs))) throw new Error('the database does not answer');
     } catch (error) {
@@ -162,7 +169,7 @@ export class Worker {
   /** A new id with nothing owned. */
   async #begin(): Promise<void> {
     const { store, executor, leaseMs, log } = this.#options;
-    const sentAt = performance.now();
+    const sentAt = this.#own.now();
     const { workerId, now, alone } = await store.registerWorker({
       hubId: this.#hubId,
       name: `${hostname()}:${process.pid}`,
@@ -189,7 +196,7 @@ export class Worker {
   }
 
   #leaseHolds(): boolean {
-    return this.#session !== undefined && performance.now() < this.#session.lease.endsAt;
+    return this.#session !== undefined && this.#own.now() < this.#session.lease.endsAt;
   }
 
   offer(hubId: number, name: string): WorkerId | undefined {
@@ -271,20 +278,20 @@ export class Worker {
 
   #scheduleBeat(): void {
     const everyMs = Math.min(this.#options.pollMs, this.#options.leaseMs / 3);
-    this.#beat = setTimeout(() => {
+    this.#cancelBeat = this.#own.poll(everyMs, () => {
       this.#beating = this.#heartbeat()
         .catch((error: unknown) => this.#options.log.warn({ err: error }, 'heartbeat failed'))
         .finally(() => {
           if (!this.#handingOver) this.#scheduleBeat();
         });
-    }, everyMs);
+    });
   }
 
   async #heartbeat(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return this.#stopping ? undefined : this.#begin();
     const { store, leaseMs, log } = this.#options;
-    const sentAt = performance.now();
+    const sentAt = this.#own.now();
     const quiet = session.live.atRest();
     const beat = await store.heartbeat({
       workerId: session.workerId,
@@ -330,13 +337,17 @@ export class Worker {
     const { store, log } = this.#options;
     const { workerId, live, orchestrations, activities, strays } = session;
     const held = new Set(activities.claimed);
-    const tasks = strays.tasks.find(beat.ownedTasks.filter((id) => !held.has(id)));
+    const tasks = strays.tasks.find(
+      beat.ownedTasks.filter((id) => !held.has(id)),
+      this.#own.now(),
+    );
     if (tasks.length > 0) {
       log.warn({ tasks: tasks.length }, 'activities are given back that this worker owned without running them');
       await store.releaseActivities(workerId, tasks);
       this.#taskLoop.wake();
     }
-    const keys = strays.instances.find(beat.ownedInstances.filter((key) => live.getOwned(key) === undefined));
+    const unknown = beat.ownedInstances.filter((key) => live.getOwned(key) === undefined);
+    const keys = strays.instances.find(unknown, this.#own.now());
     if (keys.length === 0) return;
     log.warn({ instances: keys.length }, 'instances are taken anew that this worker owned without having them');
     const claims = await store.takeBackInstances(workerId, keys);
@@ -346,8 +357,8 @@ export class Worker {
   async #maintain(): Promise<void> {
     const { store, unregisteredGraceMs, pollMs, log } = this.#options;
     const everyMs = Math.max(pollMs, Math.min(maxMaintenanceMs, unregisteredGraceMs / 3));
-    if (performance.now() - this.#maintainedAt < everyMs) return;
-    this.#maintainedAt = performance.now();
+    if (this.#own.now() - this.#maintainedAt < everyMs) return;
+    this.#maintainedAt = this.#own.now();
     await store.removeDeadWorkers(this.#hubId);
     await store.sweepMessages(this.#hubId);
     const names = await store.failUnregisteredActivities({ hubId: this.#hubId, graceMs: unregisteredGraceMs });
@@ -361,25 +372,14 @@ export class Worker {
   #armTimer(fireAt: number): void {
     if (fireAt >= this.#dueAt || this.#stopping) return;
     this.#dueAt = fireAt;
-    clearTimeout(this.#dueTimer);
+    this.#cancelDueTimer?.();
     // Our clock is behind the database's, so what is due here is due there. A far date is looked at again by polling.
     const delayMs = Math.min(Math.max(0, fireAt - this.#clock.now()) + 1, this.#options.pollMs * 10);
-    this.#dueTimer = setTimeout(() => {
+    this.#cancelDueTimer = this.#own.poll(delayMs, () => {
       this.#dueAt = Number.POSITIVE_INFINITY;
       this.#claimLoop.wake();
       this.#session?.orchestrations.inboxesDue(this.#clock.now() + 1);
-    }, delayMs);
-  }
-}
-
-/** Waits for something, but not for ever. @returns whether it came */
-async function within(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, timeoutMs, false)));
-  try {
-    return await Promise.race([work.then(() => true), timeUp]);
-  } finally {
-    clearTimeout(timer);
+    });
   }
 }
 

@@ -15,7 +15,16 @@ export class ExternalEvents {
   readonly #waiters = new Map<string, Fifo<Waiter>>();
   /** Those of `ctx.df`: the last one comes first, so that the losers of a race do not take what is for its next round. */
   readonly #stacks = new Map<string, Waiter[]>();
+  /** Names as they were waited for, by their lower case. */
+  readonly #names = new Map<string, string>();
   #waiting = 0;
+
+  /** The names of the events that somebody waits for. */
+  get awaited(): readonly string[] {
+    const some = (key: string): boolean =>
+      (this.#waiters.get(key)?.size ?? 0) > 0 || (this.#stacks.get(key)?.length ?? 0) > 0;
+    return [...this.#names].filter(([key]) => some(key)).map(([, name]) => name);
+  }
 
   /** How many wait. */
   get waiting(): number {
@@ -39,13 +48,16 @@ export class ExternalEvents {
   }
 
   wait(name: string, waiter: Waiter): void {
-    queueOf(this.#waiters, name.toLowerCase()).push(waiter);
+    const key = name.toLowerCase();
+    this.#names.set(key, name);
+    queueOf(this.#waiters, key).push(waiter);
     this.#waiting += 1;
   }
 
   /** The same for a waiter that comes before all others that wait now. */
   waitFirst(name: string, waiter: Waiter): void {
     const key = name.toLowerCase();
+    this.#names.set(key, name);
     const stack = this.#stacks.get(key);
     if (stack === undefined) this.#stacks.set(key, [waiter]);
     else stack.push(waiter);

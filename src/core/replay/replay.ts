@@ -90,6 +90,11 @@ export class Replay {
     return drive(this.#steps(turn), this.#scope);
   }
 
+  /** The names of the external events that the code waits for. */
+  get awaitedEvents(): readonly string[] {
+    return this.#events.awaited;
+  }
+
   /** Lets go of user code: what waits never goes on, not even to a `finally`. */
   dispose(): void {
     this.#state = { kind: 'disposed' };

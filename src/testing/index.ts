@@ -1,0 +1,7 @@
+/** The surface of `perdure/testing`. */
+export { createTestEnvironment, type TestEnvironment, type TestEnvironmentOptions } from './environment.ts';
+export { failFirst, inTurn, mock, type MockCall, type MockDefinition, type MockHandler } from './mock.ts';
+export { StillWaitingError } from './waiting-for.ts';
+export type { ActivityCall, ActivityCallOutcome } from './activity-calls.ts';
+export type { ActivityMoment, CommitMoment, Fault, FaultInjection, FaultMoment, FaultPlan } from './faults.ts';
+export type { TestFunction } from './functions.ts';

@@ -1,0 +1,94 @@
+/** Runs the functions of an environment: the real executor, which counts calls and knows mocks. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Replay } from '../core/replay/replay.ts';
+import { isOrchestration, type FunctionDefinition } from '../model/functions.ts';
+import type { HistoryEvent } from '../model/history.ts';
+import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
+import type { Executor, OrchestrationRun, RunTarget } from '../worker/executor.ts';
+import type { UserLogWriter } from '../worker/in-process/activity-context.ts';
+import { InProcessExecutor } from '../worker/in-process/in-process-executor.ts';
+import type { ActivityCalls, BegunCall } from './activity-calls.ts';
+import { mockHandlerOf } from './mock.ts';
+
+export interface TestExecutorOptions {
+  readonly functions: readonly FunctionDefinition[];
+  readonly calls: ActivityCalls;
+  readonly now: () => Date;
+  readonly log?: UserLogWriter;
+}
+
+export class TestExecutor implements Executor {
+  readonly #options: TestExecutorOptions;
+  readonly #executor: InProcessExecutor;
+  /** The call that the code that asks is part of. */
+  readonly #current = new AsyncLocalStorage<BegunCall>();
+  readonly #begun = new Set<BegunCall>();
+
+  /** @throws DurableError `InvalidArgument` when two functions have one name */
+  constructor(options: TestExecutorOptions) {
+    this.#options = options;
+    this.#executor = new InProcessExecutor({
+      functions: options.functions.map((definition) => this.#counted(definition)),
+      ...(options.log === undefined ? {} : { log: options.log }),
+    });
+  }
+
+  get functions(): FunctionNames {
+    return this.#executor.functions;
+  }
+
+  /** Whether the code that asks runs inside an activity of this environment. */
+  get isInsideActivity(): boolean {
+    return this.#current.getStore() !== undefined;
+  }
+
+  openRun(target: RunTarget): OrchestrationRun {
+    return this.#executor.openRun(target);
+  }
+
+  /** The names of the external events that an instance with this history waits for. */
+  async awaitedEvents(target: RunTarget, history: readonly HistoryEvent[]): Promise<readonly string[]> {
+    const definition = this.#options.functions.filter(isOrchestration).find(named(target.name));
+    if (definition === undefined) return [];
+    const { instanceId } = target;
+    const replay = new Replay({ instanceId, orchestrator: (context, input) => definition.run(context, input) });
+    try {
+      await replay.advance({ history, newEvents: [] });
+      return replay.awaitedEvents;
+    } finally {
+      replay.dispose();
+    }
+  }
+
+  hasActivity(name: string): boolean {
+    return this.#executor.hasActivity(name);
+  }
+
+  async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
+    const call = this.#options.calls.begin(work, this.#options.now());
+    this.#begun.add(call);
+    const outcome = await this.#current.run(call, () => this.#executor.runActivity(work, cancellation));
+    this.#begun.delete(call);
+    call.ended(outcome);
+    return outcome;
+  }
+
+  /** The worker has died: what had not ended is lost. */
+  loseCalls(): void {
+    for (const call of this.#begun) call.lost();
+    this.#begun.clear();
+  }
+
+  /** Tells a mock which call it is. */
+  #counted(definition: FunctionDefinition): FunctionDefinition {
+    const handler = mockHandlerOf(definition);
+    if (handler === undefined) return definition;
+    const run: typeof handler = (input, context) =>
+      handler(input, context, { index: this.#current.getStore()?.index ?? 0 });
+    return { ...definition, run } as FunctionDefinition;
+  }
+}
+
+function named(name: string): (definition: FunctionDefinition) => boolean {
+  return (definition) => definition.name.toLowerCase() === name.toLowerCase();
+}
