@@ -6,6 +6,7 @@ export {
   type ActivityContext,
   type ActivityDefinition,
   type ActivityHandler,
+  type ActivityOptions,
   type CallableLog,
   type CallActivityOptions,
   type Duration,

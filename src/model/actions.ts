@@ -11,6 +11,8 @@ export interface ScheduleTask {
   readonly attempt?: number;
   /** For a retry: the id of the call's first try. */
   readonly firstId?: number;
+  /** When it fails with a time-out if it has not ended, milliseconds since 1970. Absent: never. */
+  readonly timeoutAt?: number;
 }
 
 export interface CreateTimer {

@@ -2,6 +2,7 @@
  * Definitions of user functions: plain values that a module exports. The constructors validate and brand them; nothing
  * registers itself. The types of the contexts that user code sees are here too; `core/replay` implements them.
  */
+import { checkLimits, type ActivityLimits } from './activity-limits.ts';
 import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { Failure } from './failure.ts';
@@ -49,6 +50,11 @@ export type RetryHandler = (context: RetryContext) => RetryDecision | Promise<Re
 /** Options of {@link OrchestrationContext.callActivity}. */
 export interface CallActivityOptions {
   readonly retry?: RetryPolicy | RetryHandler;
+  /**
+   * How long a try may take from when it is scheduled, the time in the queue included. Then it fails with a failure of
+   * type `TimeoutError`, which a retry policy may answer, and its `ctx.signal` aborts. Default: for ever.
+   */
+  readonly timeout?: Duration;
   readonly version?: string;
 }
 
@@ -195,9 +201,13 @@ export interface OrchestrationDefinition<Input, Output> {
   run(context: OrchestrationContext, input: Input): ReturnType<Orchestrator<Input, Output>>;
 }
 
+/** Options of {@link activity}. */
+export type ActivityOptions = ActivityLimits;
+
 export interface ActivityDefinition<Input, Output> {
   readonly [brand]: 'activity';
   readonly name: string;
+  readonly limits: ActivityLimits;
   run(input: Input, context: ActivityContext): Promise<Output> | Output;
 }
 
@@ -219,14 +229,24 @@ export function orchestration<Input = unknown, Output = unknown>(
 /**
  * Defines an activity: ordinary code, run at least once for each call.
  * @param name what calls refer to; compared without case. Rules as for {@link orchestration}
- * @throws TypeError for a bad name or a handler that is no function
+ * @throws TypeError for a bad name, a handler that is no function, or options that cannot be
  */
 export function activity<Input = unknown, Output = unknown>(
   name: string,
+  options: ActivityOptions,
   handler: ActivityHandler<Input, Output>,
+): ActivityDefinition<Input, Output>;
+export function activity<Input = unknown, Output = unknown>(
+  name: string,
+  handler: ActivityHandler<Input, Output>,
+): ActivityDefinition<Input, Output>;
+export function activity<Input, Output>(
+  name: string,
+  ...rest: readonly [ActivityHandler<Input, Output>] | readonly [ActivityOptions, ActivityHandler<Input, Output>]
 ): ActivityDefinition<Input, Output> {
+  const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
   check('activity', name, handler);
-  return { [brand]: 'activity', name, run: handler };
+  return { [brand]: 'activity', name, limits: checkLimits(name, options), run: handler };
 }
 
 /** Whether a module's export is a definition, also one made by another copy of this package. */

@@ -48,6 +48,8 @@ export interface TaskScheduled extends EventBase {
   readonly attempt?: number;
   /** For a retry: the eventId of the call's first try. */
   readonly firstId?: number;
+  /** When it fails with a time-out if it has not ended, milliseconds since 1970. */
+  readonly timeoutAt?: number;
 }
 
 export interface TaskCompleted extends EventBase {
@@ -60,6 +62,8 @@ export interface TaskFailed extends EventBase {
   readonly type: 'TaskFailed';
   readonly taskScheduledId: number;
   readonly failure: Failure;
+  /** Its time was up; the run of it, if there is one, is told to stop. */
+  readonly timedOut?: true;
 }
 
 export interface TimerCreated extends EventBase {

@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import type { HistoryEvent, InboxEvent, Untimed } from './history.ts';
+import type { HistoryEvent, InboxEvent, TaskFailed, TimerFired, Untimed } from './history.ts';
 import type { RuntimeStatus } from './instance.ts';
 
 /** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
@@ -63,10 +63,20 @@ export interface NewActivityTask {
   readonly redelivery: number;
 }
 
-/** A timer to be stored as a message that is visible later. */
+/** A timer, or the time-out of an activity, to be stored as a message that is visible later. */
 export interface NewTimer {
+  /** For a time-out: the activity's `taskScheduledId`. Both are ids of actions, so they never meet. */
   readonly timerId: number;
   readonly fireAt: number;
+  /** What the activity fails with; absent for a timer. */
+  readonly timeout?: Failure;
+}
+
+/** The event, without its timestamp, that a timer becomes. */
+export function eventOfTimer({ timerId, fireAt, timeout }: NewTimer): Untimed<TimerFired | TaskFailed> {
+  return timeout === undefined
+    ? { type: 'TimerFired', timerId, fireAt }
+    : { type: 'TaskFailed', taskScheduledId: timerId, failure: timeout, timedOut: true };
 }
 
 /** Which instance a message is for. */
@@ -104,7 +114,10 @@ export interface TurnCommit {
   readonly consumedMessages: readonly string[];
   readonly queuedTasks: readonly NewActivityTask[];
   readonly timers: readonly NewTimer[];
+  /** Timers and time-outs that are not wanted any more, by their ids. */
   readonly cancelledTimers: readonly number[];
+  /** Activities that have timed out: what waits of them in the queue, or runs, is given up. Absent: none. */
+  readonly cancelledTasks?: readonly number[];
   readonly messages: readonly OutgoingMessage[];
   /** Whether the worker keeps the instance: it still runs an activity of it, or has its next turn. */
   readonly keepOwnership: boolean;

@@ -166,6 +166,18 @@ export type Heartbeat =
   /** The lease had ended: register anew, drop everything (decision 8). */
   | { readonly kind: 'expired' };
 
+/** A worker's wish for activities of the queue. */
+export interface ActivityClaim {
+  readonly workerId: WorkerId;
+  readonly hubId: number;
+  /** Compared without case. */
+  readonly names: readonly string[];
+  readonly limit: number;
+  readonly includeDeadOwners: boolean;
+  /** How many activities of the name, the only one of the request, may run in the hub. Absent: any number. */
+  readonly hubLimit?: number;
+}
+
 /** What workers need of a store. */
 export interface WorkerStore {
   readonly notifications: NotificationBus;
@@ -223,13 +235,7 @@ export interface WorkerStore {
       readonly keepOwnership: boolean;
     }[],
   ): Promise<void>;
-  claimActivities(request: {
-    readonly workerId: WorkerId;
-    readonly hubId: number;
-    readonly names: readonly string[];
-    readonly limit: number;
-    readonly includeDeadOwners: boolean;
-  }): Promise<readonly QueuedActivity[]>;
+  claimActivities(request: ActivityClaim): Promise<readonly QueuedActivity[]>;
   /** Removes finished tasks that the worker still holds and leaves their results in the inboxes. @returns the ids that counted */
   completeActivities(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]>;
   /** Puts claimed tasks back without counting a redelivery. */

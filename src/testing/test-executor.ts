@@ -37,6 +37,10 @@ export class TestExecutor implements Executor {
     return this.#executor.functions;
   }
 
+  get limits(): Executor['limits'] {
+    return this.#executor.limits;
+  }
+
   /** Whether the code that asks runs inside an activity of this environment. */
   get isInsideActivity(): boolean {
     return this.#current.getStore() !== undefined;

@@ -155,6 +155,7 @@ export class WorkerLife {
   #guardExecutor(executor: Executor): Executor {
     return {
       functions: executor.functions,
+      limits: executor.limits,
       // One that nobody knows fails at once: here nobody else could come to know it.
       hasActivity: () => true,
       openRun: (target) => {

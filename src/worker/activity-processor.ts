@@ -8,6 +8,7 @@ import type { ActivityCompletion, QueuedActivity, WorkerId } from '../model/work
 import type { WorkerStore } from '../store/store.ts';
 import { Cancellation } from './cancellation.ts';
 import type { ActivitySlots } from './activity-slots.ts';
+import type { Executor } from './executor.ts';
 
 const maxBackOffMs = 5_000;
 
@@ -16,6 +17,8 @@ export interface ActivityProcessorOptions {
   readonly workerId: WorkerId;
   readonly hubId: number;
   readonly slots: ActivitySlots;
+  /** Of activities, by name in lower case. */
+  readonly limits: Executor['limits'];
   readonly log: Logger;
 }
 
@@ -49,7 +52,7 @@ export class ActivityProcessor {
 
   /** Tells activities to stop whose rows are gone: their orchestration was terminated or purged. */
   lost(taskIds: readonly string[]): void {
-    for (const id of taskIds) this.#running.get(id)?.request('The orchestration ended before this activity.');
+    for (const id of taskIds) this.#running.get(id)?.request('The call timed out, or its orchestration ended.');
   }
 
   /** Tells all to stop. */
@@ -87,7 +90,7 @@ export class ActivityProcessor {
 
   /** Repeats until the database has answered: a second sending finds the rows gone and is a no-op. */
   async #write(completions: readonly ActivityCompletion[]): Promise<readonly 'written'[]> {
-    const { store, workerId, hubId, log } = this.#options;
+    const { store, workerId, hubId, limits, log } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
       try {
         await store.completeActivities(workerId, completions);
@@ -102,6 +105,14 @@ export class ActivityProcessor {
     const keys = [...new Set(completions.map((completion) => completion.task.instanceKey))];
     store.notifications.publish({ kind: 'instances', hubId });
     store.notifications.publish({ kind: 'inbox', hubId, keys });
+    // When one with a limit for the hub ends, another may begin elsewhere.
+    if (limits.size > 0 && completions.some(({ task }) => hasHubLimit(limits, task.name))) {
+      store.notifications.publish({ kind: 'activities', hubId });
+    }
     return completions.map(() => 'written' as const);
   }
+}
+
+function hasHubLimit(limits: Executor['limits'], name: string): boolean {
+  return limits.get(name.toLowerCase())?.maxConcurrentPerHub !== undefined;
 }

@@ -12,6 +12,8 @@ export interface SlotOptions {
   readonly leaseHolds: () => boolean;
   /** Called after a slot became free. */
   readonly onFree: () => void;
+  /** Called after an activity with a limit ended: another one of its name may begin. */
+  readonly onLimitFree: () => void;
 }
 
 export class ActivitySlots {
@@ -20,6 +22,8 @@ export class ActivitySlots {
   /** Slots that are promised, those that run included. */
   #reserved = 0;
   #running = 0;
+  /** Places taken by activities that have a limit, by name in lower case. */
+  readonly #limited = new Map<string, number>();
   readonly #backlog: (() => void)[] = [];
   #closed = false;
   /** Whether no other worker lives: then the queue would only be a detour. */
@@ -39,13 +43,47 @@ export class ActivitySlots {
     return this.#running + this.#backlog.length;
   }
 
-  /** Keeps a place for an activity that this worker knows: use it with {@link run} or give it back with {@link cancel}. */
+  /**
+   * Keeps a place for an activity that this worker knows: use it with {@link run} or give it back with {@link giveBack}.
+   * One with a limit for the hub has none here: who runs it is decided where it is claimed.
+   */
   reserve(name: string): boolean {
     const { slots, maxBacklog } = this.#options;
     const limit = this.alone ? slots + maxBacklog : slots;
     if (this.#closed || this.#reserved >= limit || !this.#executor.hasActivity(name)) return false;
+    if (this.#executor.limits.size > 0) {
+      const limits = this.#executor.limits.get(name.toLowerCase());
+      if (limits?.maxConcurrentPerHub !== undefined || this.roomFor(name) === 0) return false;
+      this.#count(name, 1);
+    }
     this.#reserved += 1;
     return true;
+  }
+
+  /** How many more activities of a name may begin here, as far as its own limit goes. */
+  roomFor(name: string): number {
+    const key = name.toLowerCase();
+    const limit = this.#executor.limits.get(key)?.maxConcurrentPerWorker ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, limit - (this.#limited.get(key) ?? 0));
+  }
+
+  /** Keeps up to `count` places for claims of one activity, which has a limit. @returns how many */
+  reserveNamed(name: string, count: number): number {
+    const reserved = this.reserveMany(Math.min(count, this.roomFor(name)));
+    this.#count(name, reserved);
+    return reserved;
+  }
+
+  /** Gives places back that were kept for activities of these names. */
+  giveBack(names: readonly string[]): void {
+    for (const name of names) this.#count(name, -1);
+    this.cancel(names.length);
+  }
+
+  #count(name: string, by: number): void {
+    if (this.#executor.limits.size === 0) return;
+    const key = name.toLowerCase();
+    if (this.#executor.limits.has(key)) this.#limited.set(key, (this.#limited.get(key) ?? 0) + by);
   }
 
   /** Keeps up to `count` slots for activities that are about to be claimed. @returns how many */
@@ -55,8 +93,8 @@ export class ActivitySlots {
     return reserved;
   }
 
-  /** Gives reserved places back. */
-  cancel(count = 1): void {
+  /** Gives places back that {@link reserveMany} kept. */
+  cancel(count: number): void {
     if (count === 0) return;
     this.#reserved -= count;
     this.#options.onFree();
@@ -78,7 +116,10 @@ export class ActivitySlots {
         this.#startNext();
       }
     } finally {
-      this.cancel();
+      this.giveBack([work.name]);
+      if (this.#executor.limits.size > 0 && this.#executor.limits.has(work.name.toLowerCase())) {
+        this.#options.onLimitFree();
+      }
     }
   }
 

@@ -11,6 +11,11 @@ export class Cancellation {
     return this.#reason !== undefined;
   }
 
+  /** Whether it was requested because the time was up. */
+  get isTimeout(): boolean {
+    return this.#reason?.name === 'TimeoutError';
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -19,10 +24,14 @@ export class Cancellation {
     return this.#controller.signal;
   }
 
-  /** @param reason becomes the message of the signal's `reason` */
-  request(reason: string): void {
+  /**
+   * @param reason becomes the message of the signal's `reason`
+   * @param name of that reason: `'TimeoutError'` when the time was up. Default `'AbortError'`, as that of a fetch
+   */
+  request(reason: string, name: 'AbortError' | 'TimeoutError' = 'AbortError'): void {
     if (this.#reason) return;
     this.#reason = new Error(reason);
+    this.#reason.name = name;
     this.#controller?.abort(this.#reason);
   }
 }

@@ -3,6 +3,7 @@
  * SDK over gRPC. History and new events in, a decision out.
  */
 import type { Decision } from '../model/actions.ts';
+import type { ActivityLimits } from '../model/activity-limits.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
 
@@ -38,6 +39,8 @@ export interface Executor {
   readonly functions: FunctionNames;
   openRun(target: RunTarget): OrchestrationRun;
   hasActivity(name: string): boolean;
+  /** Activities that must not run as often as there are slots, by name in lower case; most have no limit. */
+  readonly limits: ReadonlyMap<string, ActivityLimits>;
   /** Never rejects. The cancellation's `signal` aborts on timeout, termination and shutdown. */
   runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome>;
 }

@@ -256,7 +256,7 @@ export class OrchestrationProcessor {
 
   async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {
     const outcome = await this.#committer.commit(closed.commit).catch((error: unknown) => {
-      this.#options.slots.cancel(closed.local.length);
+      this.#options.slots.giveBack(closed.local.map((task) => task.name));
       throw error;
     });
     switch (outcome.kind) {
@@ -264,15 +264,15 @@ export class OrchestrationProcessor {
         this.#options.clock.observe(outcome.committedAt);
         if (outcome.told.length > 0) wakeTargets(outcome, this.#options);
         if (live.owned) this.#committed(live, closed, outcome.sequence, outcome.inboxWaiting);
-        else this.#options.slots.cancel(closed.local.length);
+        else this.#options.slots.giveBack(closed.local.map((task) => task.name));
         return;
       case 'lost':
-        this.#options.slots.cancel(closed.local.length);
+        this.#options.slots.giveBack(closed.local.map((task) => task.name));
         this.#options.log.warn({ instanceId: live.instance.instanceId }, 'turn lost its fence');
         this.#options.live.drop(live);
         return;
       case 'refused':
-        this.#options.slots.cancel(closed.local.length);
+        this.#options.slots.giveBack(closed.local.map((task) => task.name));
         this.#options.log.warn({ instanceId: live.instance.instanceId, reason: outcome.reason }, 'turn refused');
         return this.#fail(live, opened, {
           errorType: 'TurnRefused',
@@ -317,6 +317,7 @@ export class OrchestrationProcessor {
     };
     live.weight += weightOf(commit);
     if (commit.queuedTasks.length > 0) store.notifications.publish({ kind: 'activities', hubId });
+    for (const id of commit.cancelledTasks ?? []) live.running.get(id)?.request('The call timed out.', 'TimeoutError');
     for (const timer of commit.timers) {
       this.#options.onTimer(timer.fireAt);
       live.dueAt = Math.min(live.dueAt, timer.fireAt);
@@ -347,12 +348,13 @@ export class OrchestrationProcessor {
     void this.#options.slots.run(toLocalWork(live.instance, task), cancellation).then((outcome) => {
       if (!live.owned) return;
       // Not started. While stopping it is handed over; else the lease was in doubt, and the instance is taken back.
-      if (outcome === undefined) {
+      if (outcome === undefined && !cancellation.isTimeout) {
         if (!this.#stopping) this.#options.live.drop(live);
         return;
       }
       live.running.delete(task.eventId);
-      live.events.push(toResult(task.eventId, outcome));
+      // One that was not started because its time was up has its failure already: this one only says that it is over.
+      live.events.push(toResult(task.eventId, outcome ?? { kind: 'completed' }));
       this.#pump(live);
     });
   }

@@ -11,6 +11,7 @@ import { within } from '../flow/within.ts';
 import type { ExecutionStarted } from '../model/history.ts';
 import type { Claim, WorkerId, WorkNotification } from '../model/work.ts';
 import type { Heartbeat, WorkerStore } from '../store/store.ts';
+import { ActivityClaims, type Claimant } from './activity-claims.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
@@ -92,14 +93,21 @@ export class Worker {
       maxBacklog,
       leaseHolds: () => this.#leaseHolds(),
       onFree: () => this.#taskLoop.resume(),
+      onLimitFree: () => this.#taskLoop.wake(),
     });
     this.#claimLoop = new WorkLoop({
       step: () => this.#claimInstances(),
       log: options.log,
       what: 'claiming instances',
     });
+    const claims = new ActivityClaims({
+      store: options.store,
+      executor: options.executor,
+      slots: this.#slots,
+      claimant: () => this.#claimant(),
+    });
     this.#taskLoop = new WorkLoop({
-      step: () => this.#claimActivities(),
+      step: () => claims.step(),
       log: options.log,
       what: 'claiming activities',
     });
@@ -191,8 +199,21 @@ export class Worker {
       onTimer: (fireAt) => this.#armTimer(fireAt),
     });
     const strays = { instances: new Strays(strayAfterMs), tasks: new Strays(strayAfterMs) };
-    this.#session = { workerId, lease, live, orchestrations, activities: new ActivityProcessor(shared), strays };
+    this.#session = {
+      workerId,
+      lease,
+      live,
+      orchestrations,
+      activities: new ActivityProcessor({ ...shared, limits: executor.limits }),
+      strays,
+    };
     log.info({ workerId }, 'worker registered');
+  }
+
+  #claimant(): Claimant | undefined {
+    if (this.#stopping || this.#session === undefined) return undefined;
+    const { workerId, activities } = this.#session;
+    return { workerId, hubId: this.#hubId, includeDeadOwners: this.#deadWorkers, activities };
   }
 
   #leaseHolds(): boolean {
@@ -250,30 +271,6 @@ export class Worker {
     if (this.#session !== session) return 'enough'; // claimed for an id whose lease has ended
     session.orchestrations.take(claims);
     return claims.length > 0 ? 'more' : 'enough';
-  }
-
-  async #claimActivities(): Promise<'more' | 'enough' | 'full'> {
-    const session = this.#session;
-    if (this.#stopping || session === undefined) return 'enough';
-    // Reserved before the claim: turns take slots too, and what is claimed must run.
-    const limit = this.#slots.reserveMany(Math.min(maxClaim, Math.ceil(this.#slots.free / 2)));
-    if (limit === 0) return 'full';
-    let taken = 0;
-    try {
-      const tasks = await this.#options.store.claimActivities({
-        workerId: session.workerId,
-        hubId: this.#hubId,
-        names: this.#options.executor.functions.activities,
-        limit,
-        includeDeadOwners: this.#deadWorkers,
-      });
-      if (this.#session !== session) return 'enough';
-      taken = tasks.length;
-      session.activities.take(tasks);
-      return taken >= limit ? 'more' : 'enough';
-    } finally {
-      this.#slots.cancel(Math.max(0, limit - taken));
-    }
   }
 
   #scheduleBeat(): void {

@@ -146,7 +146,8 @@ export class ReplayContext implements OrchestrationContext {
     toError: ActivityErrorMaker,
   ): DurableTask<Output> {
     const { scope, scheduler } = this.#parts;
-    const { retry, version } = options;
+    const { retry, version, timeout } = options;
+    const timeoutMs = timeout === undefined ? undefined : timeoutOf(timeout);
     if (retry !== undefined) checkRetry(retry);
     const task = new DurableTask<Output>(scope);
     startCall(
@@ -162,6 +163,7 @@ export class ReplayContext implements OrchestrationContext {
               ...(input === undefined ? {} : { input }),
               ...(version === undefined ? {} : { version }),
               ...(firstId === undefined ? {} : { attempt, firstId }),
+              ...(timeoutMs === undefined ? {} : { timeoutAt: scope.now + timeoutMs }),
             },
             listener,
           ),
@@ -317,6 +319,13 @@ export class ReplayContext implements OrchestrationContext {
     }
     return fireAt;
   }
+}
+
+/** @throws TypeError for what is no duration, RangeError for none at all */
+function timeoutOf(timeout: Duration): number {
+  const ms = parseDuration(timeout);
+  if (ms === 0) throw new RangeError('The timeout of an activity must be more than 0.');
+  return ms;
 }
 
 function timeoutError(name: string, fireAt: number): Error {

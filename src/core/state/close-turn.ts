@@ -51,6 +51,7 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
   else if (overLimit !== undefined) outcome.fail(overLimit);
   else for (const action of request.decision?.actions ?? []) outcome.add(action);
 
+  const timedOut = endTimeouts(outcome, state, opened.newEvents);
   const after = suspendedAfter(state, opened.newEvents);
   const { completion } = outcome;
   const queued: NewActivityTask[] = [];
@@ -83,6 +84,7 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       queuedTasks: queued,
       timers: completion === undefined ? outcome.timers() : [],
       cancelledTimers: outcome.cancelled,
+      ...(timedOut.length === 0 ? {} : { cancelledTasks: timedOut }),
       messages: outcome.messages,
       keepOwnership: completion === undefined && (local.length > 0 || request.hasMore),
     },
@@ -125,6 +127,9 @@ class Outcome {
         const task: TaskScheduled = { type: 'TaskScheduled', timestamp, eventId: id, ...rest };
         this.events.push(task);
         this.scheduled.push(task);
+        if (task.timeoutAt !== undefined) {
+          this.#timers.set(id, { timerId: id, fireAt: task.timeoutAt, timeout: timeoutFailure(task, task.timeoutAt) });
+        }
         return;
       }
       case 'CreateTimer':
@@ -173,6 +178,25 @@ class Outcome {
     this.completion = event;
     this.events.push(event);
   }
+}
+
+/** Forgets the time-outs of activities that have ended. @returns the activities whose time was up */
+function endTimeouts(outcome: Outcome, state: ExecutionState, events: readonly HistoryEvent[]): readonly number[] {
+  const timedOut: number[] = [];
+  for (const event of events) {
+    if (event.type !== 'TaskCompleted' && event.type !== 'TaskFailed') continue;
+    const id = event.taskScheduledId;
+    if (event.type === 'TaskFailed' && event.timedOut === true) timedOut.push(id);
+    else if (state.openTasks.get(id)?.timeoutAt !== undefined) outcome.cancelled.push(id);
+  }
+  return timedOut;
+}
+
+function timeoutFailure(task: TaskScheduled, timeoutAt: number): Failure {
+  return {
+    errorType: 'TimeoutError',
+    message: `Activity '${task.name}' timed out: it had not ended ${timeoutAt - task.timestamp} ms after it was scheduled.`,
+  };
 }
 
 function toTask(task: TaskScheduled, redelivery: number): NewActivityTask {

@@ -149,13 +149,13 @@ function startFirst(messages: readonly Message[]): readonly Message[] {
 
 /** A timer takes its place when it becomes visible, not when it was created; everything else keeps its order. */
 function inOrder(messages: readonly Message[]): readonly Message[] {
-  const timers = messages.filter((message) => message.event.type === 'TimerFired');
+  const timers = messages.filter((message) => isTimer(message.event));
   if (timers.length === 0) return messages;
   timers.sort((a, b) => a.visibleAt - b.visibleAt);
   const ordered: Message[] = [];
   let next = 0;
   for (const message of messages) {
-    if (message.event.type === 'TimerFired') continue;
+    if (isTimer(message.event)) continue;
     for (let timer = timers[next]; timer !== undefined && timer.visibleAt <= message.visibleAt; timer = timers[next]) {
       ordered.push(timer);
       next += 1;
@@ -163,4 +163,9 @@ function inOrder(messages: readonly Message[]): readonly Message[] {
     ordered.push(message);
   }
   return [...ordered, ...timers.slice(next)];
+}
+
+/** Whether a message was stored to become visible later: a timer, or the time-out of an activity. */
+function isTimer(event: InboxEvent): boolean {
+  return event.type === 'TimerFired' || (event.type === 'TaskFailed' && event.timedOut === true);
 }

@@ -18,7 +18,9 @@ export function claimActivities(
   const taken = orphans.slice(0, request.limit);
   // They may have run.
   for (const task of taken) task.redelivery += 1;
-  const ready = able.filter((task) => task.owner === null).slice(0, request.limit - taken.length);
+  const running = able.filter((task) => task.owner !== null).length;
+  const room = Math.max(0, (request.hubLimit ?? Number.POSITIVE_INFINITY) - running);
+  const ready = able.filter((task) => task.owner === null).slice(0, Math.min(request.limit - taken.length, room));
   const claimed = [...taken, ...ready];
   for (const task of claimed) task.owner = request.workerId;
   return claimed.map((task) => toQueuedActivity(data, task));

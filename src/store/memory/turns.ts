@@ -1,14 +1,15 @@
 /** What workers do with instances: claim, read, commit, give up. */
 import type { ExecutionStarted } from '../../model/history.ts';
 import { isTerminal } from '../../model/instance.ts';
-import type {
-  Claim,
-  ClaimContents,
-  CommitOutcome,
-  InstanceKey,
-  OutgoingMessage,
-  TurnCommit,
-  WorkerId,
+import {
+  eventOfTimer,
+  type Claim,
+  type ClaimContents,
+  type CommitOutcome,
+  type InstanceKey,
+  type OutgoingMessage,
+  type TurnCommit,
+  type WorkerId,
 } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { end, isLive, nameSet, toEvents, toMessage, type LiveStoredInstance, type MemoryData } from './data.ts';
@@ -123,6 +124,13 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
     const { hubId, executionId } = instance;
     data.tasks.set(id, { ...task, id, hubId, instanceKey: key, executionId, createdAt: now, owner: null });
   }
+  const givenUp = new Set(turn.cancelledTasks);
+  if (givenUp.size > 0) {
+    for (const task of data.tasks.values()) {
+      const mine = task.instanceKey === key && task.executionId === instance.executionId;
+      if (mine && givenUp.has(task.taskScheduledId)) data.tasks.delete(task.id);
+    }
+  }
   const told = turn.messages.flatMap((message) => tell(data, { now, hubId: instance.hubId, message }));
   const { status, customStatus } = turn;
   if (isTerminal(status)) {
@@ -137,9 +145,14 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
     ({ id, timerId, visibleAt }) =>
       !consumed.has(String(id)) && !(timerId !== null && cancelled.has(timerId) && visibleAt > now),
   );
-  for (const { timerId, fireAt } of turn.timers) {
-    const event = { type: 'TimerFired', timerId, fireAt };
-    data.send(instance, { event, visibleAt: fireAt, executionId: instance.executionId, timerId });
+  for (const timer of turn.timers) {
+    const { timerId, fireAt } = timer;
+    data.send(instance, {
+      event: eventOfTimer(timer),
+      visibleAt: fireAt,
+      executionId: instance.executionId,
+      timerId,
+    });
   }
   instance.execution = {
     kind: 'live',

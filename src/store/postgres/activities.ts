@@ -1,6 +1,7 @@
 /** The activities queue: claim, complete, give back. What schedules activities is in `orchestrations.ts`. */
 import type { ActivityCompletion, FunctionNames, QueuedActivity, WorkerId } from '../../model/work.ts';
 import { activityNotRegistered } from '../activity-not-registered.ts';
+import type { ActivityClaim } from '../store.ts';
 import { errorCode, isMemberError } from './errors.ts';
 import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
 import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
@@ -24,6 +25,11 @@ function statements(t: Tables) {
        from ready
        where q.id = ready.id
        returning ${returned}`,
+    ),
+    // One name with a limit for the hub: see the migration for what it locks.
+    claimLimited: statement(
+      'claim_limited_tasks',
+      `select ${returned} from ${t.claimLimitedTasks}($1, $2, ($3::text[])[1], $4, $5) q`,
     ),
     // What a dead worker held: it may have run, so the redelivery counts.
     takeOver: statement(
@@ -108,18 +114,18 @@ export class Activities {
     this.#sql = statements(tables);
   }
 
-  async claim(request: {
-    readonly workerId: WorkerId;
-    readonly hubId: number;
-    readonly names: readonly string[];
-    readonly limit: number;
-    readonly includeDeadOwners: boolean;
-  }): Promise<readonly QueuedActivity[]> {
+  async claim(request: ActivityClaim): Promise<readonly QueuedActivity[]> {
     const values = [request.workerId, request.hubId, request.names, request.limit];
     const orphans = request.includeDeadOwners ? await this.#runner.rows<ActivityRow>(this.#sql.takeOver, values) : [];
     const room = request.limit - orphans.length;
-    const ready = room <= 0 ? [] : await this.#runner.rows<ActivityRow>(this.#sql.claim, [...values.slice(0, 3), room]);
+    const ready = room <= 0 ? [] : await this.#claimReady(request, [...values.slice(0, 3), room]);
     return [...orphans, ...ready].map(toQueuedActivity);
+  }
+
+  #claimReady({ hubLimit }: ActivityClaim, values: readonly unknown[]): Promise<readonly ActivityRow[]> {
+    return hubLimit === undefined
+      ? this.#runner.rows<ActivityRow>(this.#sql.claim, values)
+      : this.#runner.rows<ActivityRow>(this.#sql.claimLimited, [...values, hubLimit]);
   }
 
   async complete(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]> {

@@ -5,7 +5,7 @@
  * `turn-commits.ts`.
  */
 import { isTerminal } from '../../model/instance.ts';
-import type { TurnCommit, WorkerId } from '../../model/work.ts';
+import { eventOfTimer, type TurnCommit, type WorkerId } from '../../model/work.ts';
 import { toHistoryTexts, toMessageText } from './rows.ts';
 import { messageColumns, messagesText, toldColumns, type MessageBatch } from './turn-messages.ts';
 import { joinJson, joinNumbers, jsonTexts, nowMs, statement, type Statement, type Tables } from './sql.ts';
@@ -20,7 +20,8 @@ export interface CommitBatch extends MessageBatch {
   readonly terminated: boolean;
   readonly consumed: readonly { readonly key: string; readonly id: string }[];
   readonly cancelled: readonly { readonly key: string; readonly timerId: number }[];
-  readonly timers: readonly { readonly key: string; readonly timerId: number; readonly fireAt: number }[];
+  readonly timers: readonly ({ readonly key: string } & TurnCommit['timers'][number])[];
+  readonly cancelledTasks: readonly { readonly key: string; readonly taskId: number }[];
   readonly tasks: readonly ({ readonly key: string } & TurnCommit['queuedTasks'][number])[];
 }
 
@@ -39,6 +40,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
   const cancelled: CommitBatch['cancelled'][number][] = [];
   const timers: CommitBatch['timers'][number][] = [];
   const tasks: CommitBatch['tasks'][number][] = [];
+  const cancelledTasks: CommitBatch['cancelledTasks'][number][] = [];
   const messages: CommitBatch['messages'][number][] = [];
   let terminated = false;
   for (const turn of turns) {
@@ -48,6 +50,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     (end ? ended : moved).push({ turn, rows: texts.length });
     texts.forEach((text, index) => parts.push({ key, part: index + 1, text }));
     for (const task of turn.queuedTasks) tasks.push({ key, ...task });
+    for (const taskId of turn.cancelledTasks ?? []) cancelledTasks.push({ key, taskId });
     for (const message of turn.messages) messages.push({ key, ...message });
     if (end) {
       // Its whole inbox goes: nothing has to be named.
@@ -58,7 +61,20 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     for (const timerId of turn.cancelledTimers) cancelled.push({ key, timerId });
     for (const timer of turn.timers) timers.push({ key, ...timer });
   }
-  return { workerId, commitId, moved, ended, parts, terminated, consumed, cancelled, timers, tasks, messages };
+  return {
+    workerId,
+    commitId,
+    moved,
+    ended,
+    parts,
+    terminated,
+    consumed,
+    cancelled,
+    timers,
+    tasks,
+    cancelledTasks,
+    messages,
+  };
 }
 
 /** What the statement takes, by name; a text names some of them, in its own order. */
@@ -93,8 +109,7 @@ const columns = {
   timerKeys: (b: CommitBatch) => joinNumbers(b.timers.map(({ key }) => key)),
   timerIds: (b: CommitBatch) => joinNumbers(b.timers.map(({ timerId }) => timerId)),
   timerTimes: (b: CommitBatch) => joinNumbers(b.timers.map(({ fireAt }) => fireAt)),
-  timerEvents: (b: CommitBatch) =>
-    joinJson(b.timers.map(({ timerId, fireAt }) => toMessageText({ type: 'TimerFired', timerId, fireAt }))),
+  timerEvents: (b: CommitBatch) => joinJson(b.timers.map((timer) => toMessageText(eventOfTimer(timer)))),
   taskKeys: (b: CommitBatch) => joinNumbers(b.tasks.map(({ key }) => key)),
   taskNames: (b: CommitBatch) => b.tasks.map(({ name }) => name),
   taskIds: (b: CommitBatch) => joinNumbers(b.tasks.map(({ taskScheduledId }) => taskScheduledId)),
@@ -103,6 +118,8 @@ const columns = {
   taskRedeliveries: (b: CommitBatch) => joinNumbers(b.tasks.map(({ redelivery }) => redelivery)),
   taskVersions: (b: CommitBatch) => b.tasks.map(({ version }) => version ?? null),
   taskInputs: (b: CommitBatch) => joinJson(b.tasks.map(({ input }) => input ?? null)),
+  cancelledTaskKeys: (b: CommitBatch) => joinNumbers(b.cancelledTasks.map(({ key }) => key)),
+  cancelledTaskIds: (b: CommitBatch) => joinNumbers(b.cancelledTasks.map(({ taskId }) => taskId)),
   ...messageColumns,
 } satisfies Record<string, (batch: CommitBatch) => unknown>;
 
@@ -129,6 +146,7 @@ function partsOf(batch: CommitBatch): string {
     batch.timers.length > 0 ? 't' : '',
     batch.tasks.length > 0 ? 'q' : '',
     batch.messages.length > 0 ? 'o' : '',
+    batch.cancelledTasks.length > 0 ? 'k' : '',
   ].join('');
 }
 
@@ -256,6 +274,15 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
   if (parts.has('x')) {
     steps.push(`dropped as (
       delete from ${t.tasks} q using ended where ended.status = 'Terminated' and q.instance_key = ended.key
+    )`);
+  }
+  if (parts.has('k')) {
+    // By activity_tasks_instance; a worker that runs one finds its row gone (decision 23).
+    steps.push(`given_up as (
+      delete from ${t.tasks} q
+      using unnest(${$('cancelledTaskKeys')}::bigint[], ${$('cancelledTaskIds')}::int[]) as c (key, task_id), won
+      where won.key = c.key and q.instance_key = c.key and q.task_scheduled_id = c.task_id
+        and q.execution_id = won.execution_id
     )`);
   }
   if (parts.has('o')) steps.push(messagesText(t, $));

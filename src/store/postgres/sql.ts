@@ -16,6 +16,8 @@ export interface Tables {
   readonly history: string;
   readonly messages: string;
   readonly tasks: string;
+  /** A function. */
+  readonly claimLimitedTasks: string;
 }
 
 export function tablesOf(schema: string): Tables {
@@ -28,6 +30,7 @@ export function tablesOf(schema: string): Tables {
     history: quoted('history'),
     messages: quoted('messages'),
     tasks: quoted('activity_tasks'),
+    claimLimitedTasks: quoted('claim_limited_tasks'),
   };
 }
 

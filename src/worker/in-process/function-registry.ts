@@ -1,3 +1,4 @@
+import type { ActivityLimits } from '../../model/activity-limits.ts';
 import { builtInPrefix } from '../../model/durable-http.ts';
 import { DurableError } from '../../model/errors.ts';
 import {
@@ -13,6 +14,8 @@ import type { FunctionNames } from '../../model/work.ts';
 /** Definitions by name, without case. Orchestrations and activities have names of their own. */
 export class FunctionRegistry {
   readonly names: FunctionNames;
+  /** By name in lower case; only activities that have one. */
+  readonly limits: ReadonlyMap<string, ActivityLimits>;
   readonly #orchestrations = new Map<string, OrchestrationDefinition<never, unknown>>();
   readonly #activities = new Map<string, ActivityDefinition<never, unknown>>();
 
@@ -24,6 +27,11 @@ export class FunctionRegistry {
       else if (isActivity(definition)) add(this.#activities, 'activities', definition);
       else throw new TypeError('A function must be made by orchestration(…) or activity(…).');
     }
+    this.limits = new Map(
+      [...this.#activities]
+        .filter(([, { limits }]) => Object.keys(limits).length > 0)
+        .map(([key, { limits }]) => [key, limits]),
+    );
     this.names = { orchestrators: namesOf(this.#orchestrations), activities: namesOf(this.#activities) };
   }
 

@@ -2,6 +2,7 @@
  * Runs registered functions in this thread: the executor of embedded hubs and of worker threads. Orchestrators go
  * through `core/replay`; activities are called once per work item, and whatever they do comes back as an outcome.
  */
+import type { ActivityLimits } from '../../model/activity-limits.ts';
 import { toPayload, fromPayload } from '../../core/replay/payload.ts';
 import { Replay } from '../../core/replay/replay.ts';
 import { toFailure } from '../../model/failure.ts';
@@ -35,6 +36,10 @@ export class InProcessExecutor implements Executor {
 
   get functions(): FunctionNames {
     return this.#registry.names;
+  }
+
+  get limits(): ReadonlyMap<string, ActivityLimits> {
+    return this.#registry.limits;
   }
 
   /** @throws Error for an orchestration that is not registered: claims ask for known names only */

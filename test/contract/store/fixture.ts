@@ -202,7 +202,12 @@ export class TestWorker {
   }
 
   claimTasks(
-    given: { readonly names?: readonly string[]; readonly limit?: number; readonly dead?: boolean } = {},
+    given: {
+      readonly names?: readonly string[];
+      readonly limit?: number;
+      readonly dead?: boolean;
+      readonly hubLimit?: number;
+    } = {},
   ): Promise<readonly QueuedActivity[]> {
     return this.#hub.store.claimActivities({
       workerId: this.id,
@@ -210,6 +215,7 @@ export class TestWorker {
       names: given.names ?? this.#functions.activities,
       limit: given.limit ?? 100,
       includeDeadOwners: given.dead ?? false,
+      ...(given.hubLimit === undefined ? {} : { hubLimit: given.hubLimit }),
     });
   }
 

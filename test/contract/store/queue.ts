@@ -216,6 +216,86 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
     });
   });
 
+  describe('an activity with a limit for the hub', () => {
+    const many = (count: number) => Array.from({ length: count }, (_, id) => newTask(id));
+    const limited = { names: ['cHARGE'], hubLimit: 3 };
+
+    it('is claimed up to the limit, by all workers together, and again when one has ended', async () => {
+      const hub = await freshHub(store);
+      const { worker } = await waiting(hub, [...many(5), newTask(9, { name: 'Ship' })]);
+      const rival = await hub.through(other).worker();
+      const mine = await worker.claimTasks({ ...limited, limit: 2 });
+      const theirs = await rival.claimTasks({ ...limited, limit: 100 });
+      expect([mine, theirs].map((tasks) => tasks.map((task) => task.taskScheduledId))).toEqual([[0, 1], [2]]);
+      expect(await worker.claimTasks(limited)).toEqual([]);
+      // Others are not held up by it.
+      expect(await worker.claimTasks({ names: ['Ship'] })).toHaveLength(1);
+      await rival.completeTask(theirs[0]!);
+      expect((await worker.claimTasks(limited)).map((task) => task.taskScheduledId)).toEqual([3]);
+    });
+
+    it('is never claimed more often than that, however many ask at the same time', async () => {
+      const hub = await freshHub(store);
+      await waiting(hub, many(20));
+      const workers = await Promise.all(
+        Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? hub : hub.through(other)).worker()),
+      );
+      const claimed = await Promise.all(workers.map((worker) => worker.claimTasks(limited)));
+      expect(claimed.flat()).toHaveLength(3);
+    });
+
+    it('counts what a dead worker held until another one has taken it, which then keeps the place', async () => {
+      const hub = await freshHub(store);
+      const { worker } = await waiting(hub, many(5));
+      expect(await worker.claimTasks(limited)).toHaveLength(3);
+      await worker.die();
+      const heir = await hub.worker();
+      expect(await heir.claimTasks(limited)).toEqual([]);
+      const taken = await heir.claimTasks({ ...limited, dead: true });
+      expect(taken.map(({ taskScheduledId, redelivery }) => [taskScheduledId, redelivery])).toEqual([
+        [0, 1],
+        [1, 1],
+        [2, 1],
+      ]);
+    });
+
+    it('is not claimed for a worker whose lease has ended', async () => {
+      const hub = await freshHub(store);
+      const { worker } = await waiting(hub, many(1));
+      await worker.die();
+      expect(await worker.claimTasks(limited)).toEqual([]);
+    });
+  });
+
+  describe('activities that a commit gives up', () => {
+    it('leave the queue, claimed or not, and nobody can complete them', async () => {
+      const hub = await freshHub(store);
+      const { worker, instance } = await waiting(hub, [newTask(0), newTask(1), newTask(2)], { keepOwnership: true });
+      const [held] = await worker.claimTasks({ limit: 1 });
+      if (held === undefined) throw new Error('no task');
+      const outcome = await worker.commitOne(instance, { cancelledTasks: [0, 2, 77] });
+      expect(outcome.kind).toBe('committed');
+      expect((await worker.alive({ claimedTasks: [held.id] })).lostTasks).toEqual([held.id]);
+      expect(await worker.completeTask(held)).toEqual([]);
+      expect((await worker.claimTasks()).map((task) => task.taskScheduledId)).toEqual([1]);
+    });
+
+    it('stay when the commit is lost', async () => {
+      const hub = await freshHub(store);
+      const { worker, instance } = await waiting(hub, [newTask(0)], { keepOwnership: true });
+      expect((await worker.commitOne({ ...instance, sequence: 99 }, { cancelledTasks: [0] })).kind).toBe('lost');
+      expect(await worker.claimTasks()).toHaveLength(1);
+    });
+
+    it('are those of the instance alone', async () => {
+      const hub = await freshHub(store);
+      const one = await waiting(hub, [newTask(0)], { keepOwnership: true });
+      await waiting(hub, [newTask(0)]);
+      await one.worker.commitOne(one.instance, { cancelledTasks: [0], status: 'Completed' });
+      expect(await one.worker.claimTasks()).toHaveLength(1);
+    });
+  });
+
   describe('giving tasks back', () => {
     it('counts no redelivery and leaves them to the next', async () => {
       const hub = await freshHub(store);

@@ -420,3 +420,64 @@ describe('a turn without events', () => {
     expect(commit.events).toEqual([{ type: 'ExecutionCompleted', timestamp: 77, eventId: 0, status: 'Completed' }]);
   });
 });
+
+describe('the time-out of an activity', () => {
+  const withTimeout = schedule(4, { timeoutAt: now + 500 });
+  const open = history(scheduled(4, { timeoutAt: now + 500 }), scheduled(5));
+  const timedOut = { type: 'TaskFailed', taskScheduledId: 4, timestamp: 0, failure, timedOut: true } as const;
+
+  it('is a timer under the id of the activity, which becomes its failure', () => {
+    const { commit } = closeTurn(request([withTimeout]));
+    expect(commit.events.at(-1)).toMatchObject({ type: 'TaskScheduled', eventId: 4, timeoutAt: now + 500 });
+    expect(commit.timers).toEqual([
+      {
+        timerId: 4,
+        fireAt: now + 500,
+        timeout: {
+          errorType: 'TimeoutError',
+          message: "Activity 'Charge' timed out: it had not ended 500 ms after it was scheduled.",
+        },
+      },
+    ]);
+  });
+
+  it.each([completed(4), { ...timedOut, timedOut: undefined }])(
+    'is forgotten when the activity ended in time',
+    (end) => {
+      const { commit } = closeTurn(
+        request([], { before: open, input: { messages: inbox(end as never, completed(5)) } }),
+      );
+      expect(commit.cancelledTimers).toEqual([4]);
+      expect(commit).not.toHaveProperty('cancelledTasks');
+    },
+  );
+
+  it('gives the activity up when it comes first', () => {
+    const { commit } = closeTurn(request([], { before: open, input: { messages: inbox(timedOut) } }));
+    expect(commit).toMatchObject({ cancelledTimers: [], cancelledTasks: [4] });
+  });
+
+  it('comes in the order of the times when an end is found beside it', () => {
+    // The time-out was stored with the call, so its message is older.
+    const late = inbox({ id: '', executionId: null, visibleAt: 20, event: timedOut }, message10(completed(4)));
+    expect(closeTurn(request([], { before: open, input: { messages: late } })).commit).toMatchObject({
+      cancelledTimers: [4],
+      events: [turnStarted(now), { type: 'TaskCompleted' }],
+    });
+    const early = inbox({ id: '', executionId: null, visibleAt: 5, event: timedOut }, message10(completed(4)));
+    expect(closeTurn(request([], { before: open, input: { messages: early } })).commit).toMatchObject({
+      cancelledTasks: [4],
+      events: [turnStarted(now), { type: 'TaskFailed', timedOut: true }],
+    });
+  });
+
+  it('that has passed keeps the activity from being queued again when its worker is lost', () => {
+    const before = [...open, turnStarted(), timedOut];
+    const { commit } = closeTurn(request([], { before, lostTasks: [4, 5] }));
+    expect(commit.queuedTasks.map((task) => task.taskScheduledId)).toEqual([5]);
+  });
+
+  function message10(event: ReturnType<typeof completed>) {
+    return { id: '', executionId: null, visibleAt: 10, event } as const;
+  }
+});
