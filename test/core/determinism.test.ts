@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { OrchestrationContext } from '../../src/model/functions.ts';
 import type { HistoryEvent } from '../../src/model/history.ts';
@@ -31,7 +32,14 @@ async function differenceOf(body: Body, ...history: readonly HistoryEvent[]): Pr
   expect(failure.message).toContain('Deploy the change as a new version');
   const [, position, expected, found] =
     /^Code and history differ (.*?): a previous execution (.*), but the code (.*?)\. The/.exec(failure.message) ?? [];
-  return [position ?? failure.message, expected ?? '', found ?? ''];
+  // Time and place are looked at by tests of their own.
+  const when = / of the history, of 2026-01-01T00:00:00\.000Z$/;
+  const where = /, at \S+\/determinism\.test\.ts:\d+:\d+$/;
+  return [
+    position?.replace(when, ' of the history') ?? failure.message,
+    expected ?? '',
+    (found ?? '').replace(where, ''),
+  ];
 }
 
 const calls =
@@ -174,6 +182,85 @@ describe('code that no longer agrees with history ends its instance', () => {
     const run = replayOf(calls('B'));
     await run.advance({ history: [...begin, scheduled(0, 'A')], newEvents: [turn()] });
     expect(await run.advance({ history: [], newEvents: [turn(), completed(0)] })).toEqual({ actions: [] });
+  });
+});
+
+/** The text of the line that a message names, as `file:line:column`. */
+async function lineIn(message: string, pattern: RegExp): Promise<string> {
+  const [, file = '', line = ''] = pattern.exec(message) ?? [];
+  expect(file, message).not.toBe('');
+  return (await readFile(file, 'utf8')).split('\n')[Number(line) - 1] ?? '';
+}
+
+describe('the error names', () => {
+  const site = /, at (\S+?):(\d+):\d+\. /;
+  const messageOf = async (body: Body, ...history: readonly HistoryEvent[]) =>
+    failureOf(await replay(body, history, [turn()])).message;
+
+  it('the event with its time, and the line of the call, also after waits and in helpers', async () => {
+    const helper = (ctx: OrchestrationContext) => ctx.createTimer(1);
+    const bodies: [Body, string][] = [
+      [async (ctx: OrchestrationContext) => ctx.callActivity('New'), "ctx.callActivity('New')"],
+      [
+        function* (ctx: OrchestrationContext) {
+          yield ctx.callActivity('Other');
+        },
+        "yield ctx.callActivity('Other')",
+      ],
+      [async (ctx: OrchestrationContext) => helper(ctx), 'ctx.createTimer(1)'],
+      [async (ctx: OrchestrationContext) => ctx.callHttp({ url: 'http://a.example' }), 'ctx.callHttp('],
+    ];
+    for (const [body, code] of bodies) {
+      const message = await messageOf(body, ...begin, scheduled(0, 'A'));
+      expect(message).toContain(
+        'at event 2 of the history, of 2026-01-01T00:00:00.000Z: a previous execution scheduled',
+      );
+      expect(await lineIn(message, site)).toContain(code);
+    }
+    const later: Body = async (ctx: OrchestrationContext) => {
+      await ctx.callActivity('A');
+      await ctx.callActivity('Later');
+    };
+    const message = await messageOf(later, ...begin, scheduled(0, 'A'), turn(), completed(0), scheduled(1, 'B'));
+    expect(await lineIn(message, site)).toContain("await ctx.callActivity('Later')");
+  });
+
+  it('what to do about a change', async () => {
+    const message = await messageOf(calls('B'), ...begin, scheduled(0, 'A'));
+    expect(message).toMatch(/code was changed while instances were running/);
+    expect(message).toMatch(/new version.*assertReplays/);
+  });
+
+  it('code that decides differently each time as such', async () => {
+    let runs = 0;
+    const random: Body = async (ctx: OrchestrationContext) => ctx.callActivity(`Random${(runs += 1)}`);
+    const message = await messageOf(random, ...begin, scheduled(0, 'A'));
+    expect(message).toContain(
+      'The code is not deterministic: played twice, the same history led to different decisions.',
+    );
+    expect(message).toContain('ctx.currentUtcDateTime');
+  });
+
+  it('the last use of the context when the code then waits for something else', async () => {
+    const body: Body = async (ctx: OrchestrationContext) => {
+      await ctx.callActivity('A');
+      await new Promise(() => undefined);
+    };
+    const message = await messageOf(body, ...begin, scheduled(0, 'A'), turn(), completed(0));
+    expect(message).toMatch(
+      /^The orchestrator waits, but no task of its context is open: it could never go on\. The last/,
+    );
+    expect(await lineIn(message, / was callActivity at (\S+?):(\d+):\d+\. /)).toContain("await ctx.callActivity('A')");
+  });
+
+  it('nothing of it in a run that agrees: its code runs once', async () => {
+    let runs = 0;
+    const body: Body = async (ctx: OrchestrationContext) => {
+      runs += 1;
+      await ctx.callActivity('A');
+    };
+    await replay(body, [...begin, scheduled(0, 'A')], [turn(), completed(0)]);
+    expect(runs).toBe(1);
   });
 });
 

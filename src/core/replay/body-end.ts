@@ -1,5 +1,8 @@
 /** How an orchestrator's body ends, and what a driver of one has to know for it. */
+import type { CompleteOrchestration } from '../../model/actions.ts';
+import { toFailure } from '../../model/failure.ts';
 import { describe } from './compound-tasks.ts';
+import { toPayload } from './payload.ts';
 import { DurableTask } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
 import { withoutFrames } from './without-frames.ts';
@@ -55,4 +58,19 @@ function finishWithTask(port: BodyPort, task: DurableTask<unknown>): void {
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** The last action of an execution whose body has ended. */
+export function toCompletion(
+  end: BodyEnd,
+  { id, name }: { readonly id: number; readonly name: string },
+): CompleteOrchestration {
+  const type = 'CompleteOrchestration';
+  if (end.kind === 'threw') return { type, id, status: 'Failed', failure: toFailure(end.error) };
+  try {
+    const result = toPayload(end.value, `the result of orchestration '${name}'`);
+    return { type, id, status: 'Completed', ...(result === undefined ? {} : { result }) };
+  } catch (error) {
+    return { type, id, status: 'Failed', failure: toFailure(error) };
+  }
 }

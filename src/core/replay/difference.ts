@@ -1,7 +1,6 @@
 /** Where history and code say different things, and how an instance is told so (P9, engine.md 4.5). */
 import type { Action, CancelTimer, CompleteOrchestration } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
-import type { Failure } from '../../model/failure.ts';
 import type { EventSent, HistoryEvent, TaskScheduled, TimerCreated } from '../../model/history.ts';
 
 /** The events that record an action. */
@@ -15,18 +14,48 @@ export interface Difference {
   readonly expected: string;
   /** What the code did instead. */
   readonly found: string;
+  /** Where it did so, when that is known: `file:line:column`. */
+  readonly site?: string;
 }
 
-/** @param index of the history's event that differs; absent when the code did more than history has */
-export function differenceFailure({ expected, found }: Difference, index: number | undefined): Failure {
-  const position = index === undefined ? 'at the end of the history' : `at event ${index} of the history`;
-  return {
-    errorType: 'NonDeterminismError',
-    message:
-      `Code and history differ ${position}: ${expected}, but ${found}. The orchestrator's code was changed while ` +
-      'instances were running, or it is not deterministic. Deploy the change as a new version or under a new name, or ' +
-      'restore the code and rewind this instance.',
-  };
+/** A difference, and where in the history it is. */
+export interface PlacedDifference extends Difference {
+  /** The history's event that differs, from 0; absent when the code did more than history has. */
+  readonly index: number | undefined;
+  /** When that event was, milliseconds since 1970. */
+  readonly at: number | undefined;
+}
+
+/** What a second look has brought. */
+export interface Explanation {
+  /** The same turn, played again. */
+  readonly again: PlacedDifference | undefined;
+  /** A sentence on what was seen meanwhile. */
+  readonly findings: string;
+}
+
+/** The message of a NonDeterminismError. */
+export function differenceMessage(difference: PlacedDifference, explanation?: Explanation): string {
+  const { expected, found, index, at } = difference;
+  const when = at === undefined ? '' : `, of ${new Date(at).toISOString()}`;
+  const position = index === undefined ? 'at the end of the history' : `at event ${index} of the history${when}`;
+  const isSteady = explanation === undefined || isRepeated(difference, explanation.again);
+  const site = isSteady ? explanation?.again?.site : undefined;
+  const cause = isSteady
+    ? "The orchestrator's code was changed while instances were running, or it is not deterministic. "
+    : 'The code is not deterministic: played twice, the same history led to different decisions. ';
+  const remedy = isSteady
+    ? 'Deploy the change as a new version or under a new name, or restore the code and rewind this instance; ' +
+      'assertReplays of perdure/testing finds such changes before they are deployed.'
+    : 'Decide on inputs, results of tasks, ctx.currentUtcDateTime and ctx.newGuid() alone.';
+  return (
+    `Code and history differ ${position}: ${expected}, but ${found}${site === undefined ? '' : `, at ${site}`}. ` +
+    `${cause}${explanation?.findings ?? ''}${remedy}`
+  );
+}
+
+function isRepeated(one: PlacedDifference, other: PlacedDifference | undefined): boolean {
+  return other !== undefined && one.index === other.index && one.found === other.found;
 }
 
 /** Whether an event records this action. Inputs, times and versions are not compared (engine.md 4.5). */

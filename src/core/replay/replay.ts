@@ -8,7 +8,6 @@
  */
 import type { Action, CompleteOrchestration, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
-import { toFailure } from '../../model/failure.ts';
 import type { Orchestrator } from '../../model/functions.ts';
 import type {
   EventRaised,
@@ -20,15 +19,22 @@ import type {
   TimerFired,
 } from '../../model/history.ts';
 import { startBody } from './body.ts';
-import type { BodyEnd } from './body-end.ts';
-import { describeEnd, differenceFailure, idAfter, type Difference, type RecordEvent } from './difference.ts';
+import { toCompletion, type BodyEnd } from './body-end.ts';
+import {
+  describeEnd,
+  differenceMessage,
+  idAfter,
+  type Difference,
+  type RecordEvent,
+  type PlacedDifference,
+} from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
+import { CallTrace, describeFindings, withMessage, type ReplayProbe } from './explain.ts';
 import { ExternalEvents } from './external-events.ts';
 import { ReplayContext, type LogWriter } from './orchestration-context.ts';
-import { fromPayload, toPayload } from './payload.ts';
+import { fromPayload } from './payload.ts';
 import { Scheduler } from './scheduler.ts';
-import { nonDurableAwait, TurnScope } from './turn-scope.ts';
-import { withoutFrames } from './without-frames.ts';
+import { stuckError, TurnScope } from './turn-scope.ts';
 
 /** What a run is of. */
 export interface ReplayOptions {
@@ -40,6 +46,8 @@ export interface ReplayOptions {
   readonly maxCustomStatusBytes?: number;
   /** Between two polls of `callHttp` when the server does not say it. Default 30,000. */
   readonly httpPollIntervalMs?: number;
+  /** Made for a turn that is played again to explain why it failed. Default: only the context's calls are watched. */
+  readonly probe?: () => ReplayProbe;
 }
 
 /** The events of one turn. */
@@ -61,6 +69,8 @@ type RunState =
   | { readonly kind: 'ended'; readonly context: ReplayContext | undefined }
   | { readonly kind: 'disposed' };
 
+type Problem = { readonly kind: 'stuck' } | { readonly kind: 'difference'; readonly difference: PlacedDifference };
+
 /** About 10 ms of replay. */
 const eventsPerBreath = 4_096;
 const defaultMaxCustomStatusBytes = 16 * 1_024;
@@ -68,8 +78,8 @@ const defaultHttpPollIntervalMs = 30_000;
 
 export class Replay {
   readonly #options: ReplayOptions;
-  readonly #scope = new TurnScope();
-  readonly #scheduler = new Scheduler(this.#scope);
+  readonly #scope: TurnScope;
+  readonly #scheduler: Scheduler;
   readonly #events = new ExternalEvents();
   #state: RunState = { kind: 'waiting' };
   /** Events that came while suspended; `undefined` when it is not. */
@@ -77,8 +87,16 @@ export class Replay {
   #busy = false;
   #played = 0;
 
-  constructor(options: ReplayOptions) {
+  /** Why it failed, when that was no decision of its code. */
+  #problem: Problem | undefined;
+  /** Whether all events that it has seen are those of the turn under way. */
+  #isFirstTurn = true;
+
+  /** @param trace watches the calls of a run that is repeated */
+  constructor(options: ReplayOptions, trace?: CallTrace) {
     this.#options = options;
+    this.#scope = new TurnScope(trace);
+    this.#scheduler = new Scheduler(this.#scope);
   }
 
   /**
@@ -108,8 +126,12 @@ export class Replay {
     this.#busy = true;
     this.#scope.enter();
     try {
-      return yield* this.#play(turn);
+      const decision = yield* this.#play(turn);
+      const problem = this.#problem;
+      if (problem === undefined || !this.#isFirstTurn || this.#scope.trace !== undefined) return decision;
+      return withMessage(decision, yield* this.#explain(problem, turn));
     } finally {
+      this.#isFirstTurn = false;
       this.#scope.leave();
       this.#busy = false;
     }
@@ -139,6 +161,27 @@ export class Replay {
       if (this.#mustBreathe()) yield 'breathe';
     }
     return this.#decide();
+  }
+
+  /** Plays the turn again, watched. */
+  *#explain(problem: Problem, turn: ReplayTurn): Generator<Step, string, void> {
+    this.#scope.leave();
+    const trace = new CallTrace();
+    const again = new Replay({ ...this.#options, log: () => undefined }, trace);
+    const probe = this.#options.probe?.();
+    probe?.start();
+    let findings = '';
+    try {
+      yield* again.#steps(turn);
+    } finally {
+      findings = describeFindings(probe?.stop() ?? []);
+      again.dispose();
+    }
+    if (problem.kind === 'stuck') return stuckError(trace.last, findings).message;
+    return differenceMessage(problem.difference, {
+      again: again.#problem?.kind === 'difference' ? again.#problem.difference : undefined,
+      findings,
+    });
   }
 
   /** What was held back while suspended, in order. */
@@ -327,16 +370,18 @@ export class Replay {
 
   #stuck(): Error | undefined {
     if (this.#held !== undefined || this.#scheduler.openCount > 0 || this.#events.waiting > 0) return undefined;
-    return withoutFrames(
-      nonDurableAwait('The orchestrator waits, but no task of its context is open: it could never go on.'),
-    );
+    this.#problem = { kind: 'stuck' };
+    return stuckError();
   }
 
   /** P9: ended at the first event that differs, and nothing that this code asked for is done. */
   #failDifferent(difference: Difference, index: number, history: readonly HistoryEvent[]): Decision {
     const id = Math.max(this.#scheduler.nextId, idAfter(history));
     this.#endWithout();
-    const failure = differenceFailure(difference, index < history.length ? index : undefined);
+    const event = history[index];
+    const placed = { ...difference, index: event === undefined ? undefined : index, at: event?.timestamp };
+    this.#problem = { kind: 'difference', difference: placed };
+    const failure = { errorType: 'NonDeterminismError', message: differenceMessage(placed) };
     return this.#decision([{ type: 'CompleteOrchestration', id, status: 'Failed', failure }]);
   }
 
@@ -354,19 +399,5 @@ export class Replay {
 
   get #context(): ReplayContext | undefined {
     return 'context' in this.#state ? this.#state.context : undefined;
-  }
-}
-
-function toCompletion(
-  end: BodyEnd,
-  { id, name }: { readonly id: number; readonly name: string },
-): CompleteOrchestration {
-  const type = 'CompleteOrchestration';
-  if (end.kind === 'threw') return { type, id, status: 'Failed', failure: toFailure(end.error) };
-  try {
-    const result = toPayload(end.value, `the result of orchestration '${name}'`);
-    return { type, id, status: 'Completed', ...(result === undefined ? {} : { result }) };
-  } catch (error) {
-    return { type, id, status: 'Failed', failure: toFailure(error) };
   }
 }

@@ -116,23 +116,31 @@ export class Scheduler {
       this.#recorded += 1;
       return undefined;
     }
-    return { expected: describeEvent(event), found: action === undefined ? idle : describeAction(action) };
+    const expected = describeEvent(event);
+    return action === undefined ? { expected, found: idle } : { expected, ...this.#describe(action) };
   }
 
   /** A turn in history is over: everything that the code asked for in it must have been recorded. */
   endRecordedTurn(): Difference | undefined {
     const action = this.#nextUnrecorded();
     if (action !== undefined) {
-      return { expected: 'a previous execution did nothing more in this turn', found: describeAction(action) };
+      return { expected: 'a previous execution did nothing more in this turn', ...this.#describe(action) };
     }
     this.#pending = [];
     this.#recorded = 0;
     return undefined;
   }
 
+  #describe(action: CreatingAction): Pick<Difference, 'found' | 'site'> {
+    const found = describeAction(action);
+    const site = this.#scope.trace?.siteOf(action.id);
+    return site === undefined ? { found } : { found, site };
+  }
+
   #take(): number {
     const id = this.#nextId;
     this.#nextId += 1;
+    this.#scope.trace?.numbered(id);
     return id;
   }
 

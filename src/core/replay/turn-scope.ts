@@ -2,7 +2,10 @@
  * What code inside an orchestration may know of the turn it runs in, and the guard against code that runs outside one.
  * One per run, shared by the run, its context and its tasks.
  */
+import { callSite } from './call-sites.ts';
+import type { CallTrace } from './explain.ts';
 import type { DurableTask } from './task.ts';
+import { withoutFrames } from './without-frames.ts';
 
 export class TurnScope {
   /** Time of the turn, milliseconds since 1970; never goes back. */
@@ -13,9 +16,15 @@ export class TurnScope {
    * turn fails the instance with this.
    */
   violation: Error | undefined;
+  /** Only in a run that is repeated to explain it. */
+  readonly trace: CallTrace | undefined;
   #open = false;
   #promiseSettled = false;
   #awaited: DurableTask<unknown>[] | undefined;
+
+  constructor(trace?: CallTrace) {
+    this.trace = trace;
+  }
 
   enter(): void {
     this.#open = true;
@@ -31,8 +40,11 @@ export class TurnScope {
 
   /** @throws Error when no turn is under way */
   assertOpen(what: string): void {
-    if (!this.#open)
-      throw this.violate(`${what} was used outside a turn, after awaiting something that is not a task.`);
+    this.trace?.used(what);
+    if (this.#open) return;
+    const site = callSite();
+    const where = site === undefined ? '' : ` at ${site}`;
+    throw this.violate(`${what} was used outside a turn${where}, after awaiting something that is not a task.`);
   }
 
   /** Remembers the first violation; the next decision fails the instance with it. */
@@ -76,4 +88,15 @@ export function nonDurableAwait(what: string): Error {
   );
   error.name = 'NonDurableAwaitError';
   return error;
+}
+
+/**
+ * Nothing that is open could wake the orchestrator.
+ * @param last the last use of its context
+ * @param findings what else it used, as sentences
+ */
+export function stuckError(last?: string, findings = ''): Error {
+  const before = last === undefined ? '' : ` The last that it used of its context was ${last}.`;
+  const what = `The orchestrator waits, but no task of its context is open: it could never go on.${before} ${findings}`;
+  return withoutFrames(nonDurableAwait(what.trimEnd()));
 }

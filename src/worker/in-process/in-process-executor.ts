@@ -11,6 +11,7 @@ import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/w
 import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
 import { RunningActivity, type UserLogWriter } from './activity-context.ts';
 import { FunctionRegistry } from './function-registry.ts';
+import { WorldProbe } from './world-probe.ts';
 
 export interface InProcessExecutorOptions {
   readonly functions: readonly FunctionDefinition[];
@@ -50,6 +51,7 @@ export class InProcessExecutor implements Executor {
     const { instanceId, executionId, name } = target;
     return new Replay({
       instanceId,
+      probe: () => new WorldProbe(),
       orchestrator: (context, input) => definition.run(context, input),
       ...(log === undefined
         ? {}
