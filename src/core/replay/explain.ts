@@ -4,6 +4,11 @@
  */
 import type { Decision } from '../../model/actions.ts';
 import { callSite } from './call-sites.ts';
+import type { PlacedDifference } from './difference.ts';
+
+/** What went wrong with a run that was no decision of its code. */
+export type Problem =
+  { readonly kind: 'stuck' } | { readonly kind: 'difference'; readonly difference: PlacedDifference };
 
 /** Something that is not the same in every replay, seen while user code ran. */
 export interface Finding {

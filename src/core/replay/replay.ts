@@ -20,16 +20,9 @@ import type {
 } from '../../model/history.ts';
 import { startBody } from './body.ts';
 import { toCompletion, type BodyEnd } from './body-end.ts';
-import {
-  describeEnd,
-  differenceMessage,
-  idAfter,
-  type Difference,
-  type RecordEvent,
-  type PlacedDifference,
-} from './difference.ts';
+import { describeEnd, differenceMessage, idAfter, type Difference, type RecordEvent } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
-import { CallTrace, describeFindings, withMessage, type ReplayProbe } from './explain.ts';
+import { CallTrace, describeFindings, withMessage, type Problem, type ReplayProbe } from './explain.ts';
 import { ExternalEvents } from './external-events.ts';
 import { ReplayContext, type LogWriter } from './orchestration-context.ts';
 import { fromPayload } from './payload.ts';
@@ -68,8 +61,6 @@ type RunState =
   /** The completion was handed over or found in history, or there is none. */
   | { readonly kind: 'ended'; readonly context: ReplayContext | undefined }
   | { readonly kind: 'disposed' };
-
-type Problem = { readonly kind: 'stuck' } | { readonly kind: 'difference'; readonly difference: PlacedDifference };
 
 /** About 10 ms of replay. */
 const eventsPerBreath = 4_096;
