@@ -3,9 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { DurableError } from '../model/errors.ts';
 import type { RuntimeStatus } from '../model/instance.ts';
 
-/** 32 hex digits, as Durable Functions makes them. */
+/**
+ * 32 hex digits, as Durable Functions makes them; in the order of time (a UUID of version 7): what starts together lies
+ * together in the index of ids. Random ones touch a page of it each, which after a checkpoint is written whole into the
+ * WAL; with a million instances stored that doubled what a start writes.
+ */
 export function newId(): string {
-  return randomUUID().replaceAll('-', '');
+  const random = randomUUID().replaceAll('-', '');
+  return `${Date.now().toString(16).padStart(12, '0')}7${random.slice(13)}`;
 }
 
 /** Text that no stored id can have, and that Postgres would refuse as a parameter. */

@@ -1,8 +1,8 @@
 /** The client verbs on a store in reach of this process. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableError } from '../model/errors.ts';
-import type { ExecutionStarted, HistoryEvent } from '../model/history.ts';
-import type { Claim, WorkerId } from '../model/work.ts';
+import type { HistoryEvent } from '../model/history.ts';
+import type { NewInstance, StartOffer } from '../model/work.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Duration } from '../model/functions.ts';
 import {
@@ -32,10 +32,8 @@ import type { KnownFunctions } from './known-functions.ts';
 
 /** A worker of this process, which may take an instance the moment it is started. */
 export interface Placement {
-  /** @returns its id when it has room for an orchestration of this name, in this hub, right now */
-  offer(hubId: number, name: string): WorkerId | undefined;
-  /** The instance is stored, owned by `owner`, and has no start message: run it. */
-  accept(owner: WorkerId, claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void;
+  /** @returns an offer when it has room for an orchestration of this name, in this hub, right now */
+  offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined>;
 }
 
 /** What every client of a process shares. */
@@ -86,8 +84,8 @@ export class LocalClient implements OrchestrationClient {
       throw new DurableError('InvalidArgument', 'The name of the orchestration must be a text that is not empty.');
     }
     // A blank id is no id (DurableClient.cs).
-    const instanceId =
-      start.instanceId === undefined || start.instanceId.trim() === '' ? this.#newId() : start.instanceId;
+    const givenId = start.instanceId === undefined || start.instanceId.trim() === '' ? undefined : start.instanceId;
+    const instanceId = givenId ?? this.#newId();
     refuse(instanceIdProblem(instanceId));
     if (version !== undefined) refuse(versionProblem(version));
     if (tags !== undefined) refuse(tagsProblem(tags));
@@ -96,8 +94,6 @@ export class LocalClient implements OrchestrationClient {
     const startAt = start.startAt === undefined ? undefined : await this.#startTime(start.startAt);
     const { store, known, placement } = this.#parts;
     const hubId = await store.ensureHub(this.taskHub);
-    const owner = startAt === undefined ? placement?.offer(hubId, name) : undefined;
-    if (owner === undefined) await known.checkOrchestrator(hubId, name);
     const executionId = this.#newId();
     const event = {
       type: 'ExecutionStarted' as const,
@@ -108,31 +104,37 @@ export class LocalClient implements OrchestrationClient {
       ...(tags === undefined ? {} : { tags }),
       ...(startAt === undefined ? {} : { scheduledStartAt: startAt.getTime() }),
     };
-    const outcome = await store.startInstance({
-      hubId,
-      instanceId,
-      name,
-      version: version ?? null,
-      executionId,
-      input: input ?? null,
-      ...(tags === undefined ? {} : { tags }),
-      ...(policy === undefined ? {} : { replace: policy.replace }),
-      scheduledStartAt: startAt ?? null,
-      event,
-      owner: owner ?? null,
-    });
+    const instance = { instanceId, executionId, name, version: version ?? null, event };
+    const offer =
+      startAt === undefined
+        ? await placement?.offer(hubId, { ...instance, isNewId: givenId === undefined })
+        : undefined;
+    if (offer === undefined) await known.checkOrchestrator(hubId, name);
+    const outcome = await store
+      .startInstance({
+        ...instance,
+        hubId,
+        input: input ?? null,
+        ...(tags === undefined ? {} : { tags }),
+        ...(policy === undefined ? {} : { replace: policy.replace }),
+        scheduledStartAt: startAt ?? null,
+        owner: offer?.owner ?? null,
+        ...(offer?.firstTurn ? { firstTurn: offer.firstTurn } : {}),
+      })
+      .catch((error: unknown) => {
+        offer?.withdraw();
+        throw error;
+      });
+    if (outcome.kind === 'created' && outcome.owner !== null && outcome.owner === offer?.owner) {
+      offer.accept(outcome.key);
+      return instanceId;
+    }
+    offer?.withdraw();
     if (outcome.kind === 'exists') {
       if (policy?.otherwise === 'return') return instanceId;
       throw new DurableError(
         'InstanceAlreadyExists',
         `An Orchestration instance with the status ${outcome.status} already exists.`,
-      );
-    }
-    if (outcome.owner !== null) {
-      placement?.accept(
-        outcome.owner,
-        firstClaim({ key: outcome.key, instanceId, name, version: version ?? null, executionId }),
-        event,
       );
     }
     return instanceId;
@@ -323,11 +325,6 @@ export class LocalClient implements OrchestrationClient {
       );
     }
   }
-}
-
-/** What a claim of an instance that was just started would return. */
-function firstClaim(instance: Pick<Claim, 'key' | 'instanceId' | 'name' | 'version' | 'executionId'>): Claim {
-  return { ...instance, status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, takenOver: false };
 }
 
 function endedBeforeStart(

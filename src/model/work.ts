@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import type { HistoryEvent, InboxEvent, TaskFailed, TimerFired, Untimed } from './history.ts';
+import type { ExecutionStarted, HistoryEvent, InboxEvent, TaskFailed, TimerFired, Untimed } from './history.ts';
 import type { RuntimeStatus } from './instance.ts';
 
 /** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
@@ -49,6 +49,36 @@ export interface ClaimContents {
   readonly readAt: number;
   /** Why what is stored cannot be read; then the rest is not to be relied on. */
   readonly unreadable?: string;
+}
+
+/** A first turn that leaves nothing but events: it waits, for local activities or for what comes. */
+export interface FirstTurn {
+  /** OrchestratorStarted first. At most about 1 MiB of text. */
+  readonly events: readonly HistoryEvent[];
+  readonly customStatus: string | null;
+  /** Whether the owner keeps it: it runs an activity of it. */
+  readonly keepOwnership: boolean;
+}
+
+/** A new instance, offered to a worker of this process before it is stored. */
+export interface NewInstance {
+  readonly instanceId: string;
+  readonly executionId: string;
+  readonly name: string;
+  readonly version: string | null;
+  readonly event: Omit<ExecutionStarted, 'timestamp'>;
+  /** Whether its first turn may run now: nobody else can have the id, so the start will not be refused. */
+  readonly isNewId: boolean;
+}
+
+/** A worker's promise to take a new instance. Exactly one of `accept` and `withdraw` must follow. */
+export interface StartOffer {
+  readonly owner: WorkerId;
+  readonly firstTurn: FirstTurn | null;
+  /** It is stored, owned by `owner`, with the first turn and without a start message: go on with it. */
+  accept(key: InstanceKey): void;
+  /** It is not, or not like this. */
+  withdraw(): void;
 }
 
 /** A row of the activities queue to be inserted by a turn. */

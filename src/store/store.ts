@@ -16,6 +16,7 @@ import type {
   Claim,
   ClaimContents,
   CommitOutcome,
+  FirstTurn,
   FunctionNames,
   InstanceKey,
   QueuedActivity,
@@ -41,13 +42,15 @@ export interface InstanceStart {
   readonly scheduledStartAt: Date | null;
   /** A worker of this process that takes it at once, instead of a start message; only while its lease holds. */
   readonly owner: WorkerId | null;
+  /** What the owner's first turn came to, made before the instance is stored and written with it; only with an owner. */
+  readonly firstTurn?: FirstTurn | null;
 }
 
 export type StartOutcome =
   | {
       readonly kind: 'created';
       readonly key: InstanceKey;
-      /** The worker that has it from birth; `null`: a start message waits for whoever claims it. */
+      /** The worker that has it from birth, with its first turn; `null`: a start message waits for whoever claims it. */
       readonly owner: WorkerId | null;
       /** The live instance that made way: it is gone with all that it had. */
       readonly replaced?: InstanceKey;

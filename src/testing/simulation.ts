@@ -216,10 +216,7 @@ export class Simulation {
       known: new KnownFunctions(this.#store),
       pollMs: effectMs,
       maxPayloadLength,
-      placement: {
-        offer: (hubId, name) => this.#life?.worker.offer(hubId, name),
-        accept: (owner, claim, start) => this.#life?.worker.accept(owner, claim, start),
-      },
+      placement: { offer: async (hubId, start) => this.#life?.worker.offer(hubId, start) },
       newId: () => (ids += 1).toString(16).padStart(32, '0'),
     });
   }

@@ -38,6 +38,11 @@ export class ActivitySlots {
     return this.#closed ? 0 : Math.max(0, this.#options.slots - this.#reserved);
   }
 
+  /** Activities that wait here for a slot. */
+  get waiting(): number {
+    return this.#backlog.length;
+  }
+
   /** Activities that run or wait here. */
   get underWay(): number {
     return this.#running + this.#backlog.length;

@@ -9,7 +9,6 @@ import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work
 
 /** Which instance a run is of. */
 export interface RunTarget {
-  readonly instanceKey: string;
   readonly instanceId: string;
   readonly executionId: string;
   readonly name: string;

@@ -4,12 +4,12 @@
  * (decision 3). What a turn does with one is in `orchestration-processor.ts`.
  */
 import { LRUCache } from 'lru-cache';
-import type { ExecutionState } from '../core/state/execution-state.ts';
+import { stateOf, type ExecutionState } from '../core/state/execution-state.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
 import type { Cancellation } from './cancellation.ts';
-import type { OrchestrationRun } from './executor.ts';
+import type { Executor, OrchestrationRun } from './executor.ts';
 
 /** What is kept of an execution between its turns. */
 export interface Memory {
@@ -17,6 +17,16 @@ export interface Memory {
   readonly run: OrchestrationRun;
   /** History that was read and that the run has not played yet: its next turn plays it first. */
   unplayed: readonly HistoryEvent[];
+}
+
+/** A run that has played nothing yet, and what the engine knows of the history that it will play first. */
+export function openMemory(executor: Executor, instance: OwnedInstance, history: readonly HistoryEvent[]): Memory {
+  const { instanceId, executionId, name } = instance;
+  return {
+    unplayed: history,
+    state: stateOf(executionId, history),
+    run: executor.openRun({ instanceId, executionId, name }),
+  };
 }
 
 export interface LiveInstance {

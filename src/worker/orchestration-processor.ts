@@ -5,28 +5,28 @@
  */
 import type { Logger } from 'pino';
 import { closeTurn, failTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
-import { applyEvent, emptyState, stateOf } from '../core/state/execution-state.ts';
+import { applyEvent, emptyState } from '../core/state/execution-state.ts';
 import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
-import { Batcher } from '../flow/batcher.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
-import type { ExecutionStarted, HistoryEvent, TaskScheduled } from '../model/history.ts';
+import type { ExecutionStarted, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
-import type { Claim, ClaimContents, InstanceKey, WorkerId } from '../model/work.ts';
+import type { Claim, ClaimContents, InstanceKey, NewInstance, StartOffer, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
-import { abortAll, type LiveInstance, type Memory, type LiveInstances } from './live-instances.ts';
+import { abortAll, type LiveInstance, type LiveInstances } from './live-instances.ts';
+import { claimOf, runFirstTurn } from './first-turn.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
+import { TurnReader } from './turn-reader.ts';
 import { wakeTargets } from './wake.ts';
 
 /** Workers that an instance may bring down before it is given up (decision 18). */
 const maxCrashes = 10;
-const maxBackOffMs = 5_000;
 
 export interface ProcessorOptions {
   readonly store: WorkerStore;
@@ -47,7 +47,8 @@ export interface ProcessorOptions {
 export class OrchestrationProcessor {
   readonly #options: ProcessorOptions;
   readonly #committer: Committer;
-  readonly #reader: Batcher<Parameters<WorkerStore['readClaimed']>[0][number], ClaimContents>;
+  readonly #reader: TurnReader;
+  readonly #takeLocally = (task: TaskScheduled): boolean => !this.#stopping && this.#options.slots.reserve(task.name);
   #turns = 0;
   #stopping = false;
   #quiet: (() => void)[] = [];
@@ -55,11 +56,7 @@ export class OrchestrationProcessor {
   constructor(options: ProcessorOptions) {
     this.#options = options;
     this.#committer = new Committer(options.store, options.workerId);
-    this.#reader = new Batcher({
-      run: (requests) => this.#readAll(requests),
-      concurrency: 2,
-      maxItems: 500,
-    });
+    this.#reader = new TurnReader(options);
   }
 
   /** Turns under way. */
@@ -75,8 +72,54 @@ export class OrchestrationProcessor {
     }
   }
 
+  /** Takes a new instance before it is stored, and runs its first turn if nobody else can have its id. */
+  async offer(start: NewInstance): Promise<StartOffer> {
+    const { workerId } = this.#options;
+    if (!start.isNewId) {
+      return {
+        owner: workerId,
+        firstTurn: null,
+        accept: (key) => this.#begin(claimOf(start, key), start.event),
+        withdraw: () => undefined,
+      };
+    }
+    this.#turns += 1;
+    try {
+      const { opened, closed, memory, firstTurn } = await runFirstTurn(start, {
+        ...this.#options,
+        takeLocally: this.#takeLocally,
+      });
+      const withdraw = (): void => {
+        this.#options.slots.cancel(closed.local.length);
+        memory.run.dispose();
+        this.#endTurn();
+      };
+      return {
+        owner: workerId,
+        firstTurn,
+        withdraw,
+        accept: (key) => {
+          // Taken back meanwhile, as something that nobody seemed to know.
+          if (this.#options.live.getOwned(key) !== undefined) return withdraw();
+          const live = this.#options.live.adopt(claimOf(start, key));
+          const turn = { ...closed, commit: { ...closed.commit, key } };
+          live.inboxWaiting = false;
+          live.memory = memory;
+          live.busy = true;
+          if (firstTurn !== null) this.#committed(live, turn, 1, false);
+          void (firstTurn === null ? this.#commit(live, opened, turn) : Promise.resolve())
+            .catch((error: unknown) => this.#abandon(live, error))
+            .finally(() => this.#turnOver(live));
+        },
+      };
+    } catch (error) {
+      this.#endTurn();
+      throw error;
+    }
+  }
+
   /** Begins the first turn of an instance that was started here and belongs to this worker from birth. */
-  begin(claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
+  #begin(claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
     if (this.#options.live.getOwned(claim.key) !== undefined) return;
     const live = this.#options.live.adopt(claim);
     live.inboxWaiting = false;
@@ -107,6 +150,7 @@ export class OrchestrationProcessor {
   /** From now on nothing new is begun here: activities go to the queue. Resolves when no turn is under way. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#reader.stop();
     while (this.#turns > 0) await new Promise<void>((resolve) => this.#quiet.push(resolve));
   }
 
@@ -125,7 +169,7 @@ export class OrchestrationProcessor {
   async #handOver(live: LiveInstance, lostTasks: readonly number[]): Promise<boolean> {
     live.busy = true;
     live.inboxWaiting = false;
-    await this.#read(live);
+    await this.#reader.read(live);
     const state = live.memory?.state;
     if (state === undefined) return false;
     const opened = openTurn(state, { messages: [], local: [], now: this.#options.clock.now(), lostTasks });
@@ -153,14 +197,19 @@ export class OrchestrationProcessor {
 
   #turnOver(live: LiveInstance): void {
     live.busy = false;
+    this.#endTurn(live);
+  }
+
+  /** @param next has, perhaps, another turn */
+  #endTurn(next?: LiveInstance): void {
     this.#turns -= 1;
-    this.#pump(live);
+    if (next !== undefined) this.#pump(next);
     if (this.#turns === 0) for (const resolve of this.#quiet.splice(0)) resolve();
     this.#options.onRoom();
   }
 
   async #turn(live: LiveInstance): Promise<void> {
-    const contents = await this.#read(live);
+    const contents = await this.#reader.read(live);
     if (contents?.unreadable !== undefined) return this.#failUnreadable(live, contents);
     if (!live.owned || live.memory === undefined) return;
     const { memory } = live;
@@ -189,69 +238,11 @@ export class OrchestrationProcessor {
       opened,
       ...(decision ? { decision } : {}),
       ...(lostTasks ? { lostTasks } : {}),
-      takeLocally: (task) => !this.#stopping && this.#options.slots.reserve(task.name),
+      takeLocally: this.#takeLocally,
       hasMore: live.events.length > 0 || live.running.size > 0,
       limits: this.#options.limits,
     });
     await this.#commit(live, opened, closed);
-  }
-
-  /** Goes on trying while the database is away: the turns that wait for it hold results that exist nowhere else. */
-  async #readAll(requests: Parameters<WorkerStore['readClaimed']>[0]): Promise<readonly ClaimContents[]> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await this.#options.store.readClaimed(requests);
-      } catch (error) {
-        if (this.#stopping) throw error;
-        this.#options.log.warn({ err: error }, 'reading what waits for instances failed, trying again');
-        await new Promise((resolve) => setTimeout(resolve, Math.min(maxBackOffMs, 50 * 2 ** attempt)));
-      }
-    }
-  }
-
-  /** What waits in the inbox and, where nothing is remembered, the history. */
-  async #read(live: LiveInstance): Promise<ClaimContents | undefined> {
-    const cold = live.memory === undefined;
-    // A fresh instance that was begun here has nothing stored to read.
-    if (cold && !live.inboxWaiting && !live.takenOver && live.instance.sequence === 0) {
-      live.memory = this.#openMemory(live, []);
-      return undefined;
-    }
-    if (!live.inboxWaiting && !live.takenOver && !cold) return undefined;
-    live.inboxWaiting = false;
-    const { instance } = live;
-    const contents = await this.#reader.add({
-      key: instance.key,
-      withHistory: cold && instance.sequence > 0,
-      withTasks: live.takenOver,
-    });
-    this.#options.clock.observe(contents.readAt);
-    if (cold && contents.unreadable === undefined) {
-      live.memory = this.#openMemory(live, contents.history);
-      if (
-        !live.memory.state.started &&
-        !contents.messages.some((message) => message.event.type === 'ExecutionStarted')
-      ) {
-        const start = await this.#options.store.readStart(instance.key);
-        if (start !== undefined) live.events.push(start);
-      }
-    }
-    return contents;
-  }
-
-  #openMemory(live: LiveInstance, history: readonly HistoryEvent[]): Memory {
-    const { instance } = live;
-    live.weight = history.length * 250;
-    return {
-      unplayed: history,
-      state: stateOf(instance.executionId, history),
-      run: this.#options.executor.openRun({
-        instanceKey: instance.key,
-        instanceId: instance.instanceId,
-        executionId: instance.executionId,
-        name: instance.name,
-      }),
-    };
   }
 
   async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {

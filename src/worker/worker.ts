@@ -4,53 +4,26 @@
  * (decision 8). Finding work never depends on a notification: each heartbeat looks.
  */
 import { hostname } from 'node:os';
-import type { Logger } from 'pino';
-import { defaultLimits, type ExecutionLimits } from '../core/state/close-turn.ts';
+import { defaultLimits } from '../core/state/close-turn.ts';
 import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
 import { within } from '../flow/within.ts';
-import type { ExecutionStarted } from '../model/history.ts';
-import type { Claim, WorkerId, WorkNotification } from '../model/work.ts';
-import type { Heartbeat, WorkerStore } from '../store/store.ts';
+import type { NewInstance, StartOffer, WorkerId, WorkNotification } from '../model/work.ts';
+import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
-import type { Executor } from './executor.ts';
-import { abortAll, defaultLiveLimits, LiveInstances, type LiveLimits } from './live-instances.ts';
+import { abortAll, defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { OrchestrationProcessor } from './orchestration-processor.ts';
 import { Strays } from './strays.ts';
 import { WorkLoop } from './work-loop.ts';
-
-export interface WorkerOptions {
-  readonly store: WorkerStore;
-  readonly executor: Executor;
-  readonly taskHub: string;
-  readonly log: Logger;
-  /** How long the worker may be silent before others take over, in ms. */
-  readonly leaseMs: number;
-  /** The longest time between two looks for work, in ms. */
-  readonly pollMs: number;
-  /** Activities at the same time. */
-  readonly maxActivities: number;
-  /** Turns at the same time. */
-  readonly maxTurns: number;
-  /** How long activities may go on after a stop began, in ms. */
-  readonly stopGraceMs: number;
-  /** After how long an activity that nobody registers fails, in ms. */
-  readonly unregisteredGraceMs: number;
-  /** Whether workers that seem to live are known to be dead: their work is taken over at once. Default `false`. */
-  readonly endOtherLeases?: boolean;
-  readonly live?: LiveLimits;
-  readonly limits?: ExecutionLimits;
-  /** Default: that of the process. */
-  readonly clock?: Clock;
-}
+import type { WorkerOptions } from './worker-options.ts';
 
 /** After the signal: how long activities get to act on it. */
 const abortGraceMs = 500;
 /** How long the answers to claims under way are waited for at the end. */
 const claimEndMs = 2_000;
-/** How long giving back what is left may take: several statements. */
+/** How long giving back what is left may take. */
 const handOverMs = 5_000;
 const maxMaintenanceMs = 10_000;
 /** How long the answer to a claim may take before what it took is looked for. */
@@ -198,15 +171,9 @@ export class Worker {
       onRoom: () => this.#claimLoop.resume(),
       onTimer: (fireAt) => this.#armTimer(fireAt),
     });
+    const activities = new ActivityProcessor({ ...shared, limits: executor.limits });
     const strays = { instances: new Strays(strayAfterMs), tasks: new Strays(strayAfterMs) };
-    this.#session = {
-      workerId,
-      lease,
-      live,
-      orchestrations,
-      activities: new ActivityProcessor({ ...shared, limits: executor.limits }),
-      strays,
-    };
+    this.#session = { workerId, lease, live, orchestrations, activities, strays };
     log.info({ workerId }, 'worker registered');
   }
 
@@ -220,17 +187,30 @@ export class Worker {
     return this.#session !== undefined && this.#own.now() < this.#session.lease.endsAt;
   }
 
-  offer(hubId: number, name: string): WorkerId | undefined {
+  /** Takes a new instance before it is stored, if there is room. */
+  async offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined> {
     const session = this.#session;
     if (session === undefined || this.#stopping || hubId !== this.#hubId) return undefined;
-    if (!this.#leaseHolds() || !this.#orchestratorNames.has(name.toLowerCase())) return undefined;
-    // Every turn may want a slot: what has none here is better shared with all workers.
-    return this.#slots.free - session.orchestrations.turns > 0 ? session.workerId : undefined;
+    const knows = this.#orchestratorNames.has(start.name.toLowerCase());
+    if (!knows || !this.#leaseHolds() || this.#room(session) <= 0) return undefined;
+    const offer = await session.orchestrations.offer(start);
+    return {
+      ...offer,
+      accept: (key) => {
+        // Stored for an id whose lease has ended: whoever takes over that id's instances has it.
+        if (this.#session === session) offer.accept(key);
+        else offer.withdraw();
+      },
+    };
   }
 
-  accept(owner: WorkerId, claim: Claim, start: Omit<ExecutionStarted, 'timestamp'>): void {
-    // Stored for an id whose lease has ended: whoever takes over that id's instances has it.
-    if (this.#session?.workerId === owner) this.#session.orchestrations.begin(claim, start);
+  /**
+   * How many more instances may have a turn here. Every turn may want an activity slot; what has none here is better
+   * shared. While no other worker lives and nothing waits for a slot, the bound is memory.
+   */
+  #room({ orchestrations, live }: Session): number {
+    if (this.#slots.alone && this.#slots.waiting === 0) return this.#options.maxTurns * 2 - live.ownedCount;
+    return this.#slots.free - orchestrations.turns;
   }
 
   #hear(notification: WorkNotification): void {
@@ -258,7 +238,7 @@ export class Worker {
     const limit = Math.min(
       this.#options.maxTurns - turns,
       maxClaim,
-      Math.max(turns === 0 ? minClaim : 0, this.#slots.free - turns),
+      Math.max(turns === 0 ? minClaim : 0, this.#room(session)),
     );
     if (limit <= 0) return 'full';
     const claims = await this.#options.store.claimOrchestrations({

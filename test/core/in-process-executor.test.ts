@@ -122,7 +122,7 @@ describe('an activity', () => {
 });
 
 describe('an orchestration', () => {
-  const target = { instanceKey: '1', instanceId: 'i1', executionId: 'e1', name: 'HELLO' };
+  const target = { instanceId: 'i1', executionId: 'e1', name: 'HELLO' };
   const hello = orchestration('Hello', async (ctx, input: string) => {
     ctx.log.info('started', { input });
     ctx.setCustomStatus('working');

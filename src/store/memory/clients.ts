@@ -20,6 +20,7 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
   const now = data.now();
   // Under a lease that has ended it is left to everybody.
   const owner = start.owner !== null && data.lives(start.owner) ? start.owner : null;
+  const firstTurn = owner === null ? undefined : start.firstTurn;
   const instance: StoredInstance = {
     key: String(data.nextId()),
     hubId: start.hubId,
@@ -29,11 +30,18 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
     tags: start.tags ? { ...start.tags } : null,
     executionId: start.executionId,
     input: start.input,
-    createdAt: now,
+    createdAt: firstTurn?.events[0]?.timestamp ?? now,
     scheduledStartAt: start.scheduledStartAt?.getTime() ?? null,
     lastUpdatedAt: now,
-    execution: { kind: 'live', status: 'Pending', sequence: 0, owner, crashCount: 0, customStatus: null },
-    history: [],
+    execution: {
+      kind: 'live',
+      status: firstTurn ? 'Running' : 'Pending',
+      sequence: firstTurn ? 1 : 0,
+      owner: firstTurn?.keepOwnership === false ? null : owner,
+      crashCount: 0,
+      customStatus: firstTurn?.customStatus ?? null,
+    },
+    history: firstTurn ? [JSON.stringify(firstTurn.events)] : [],
     messages: [],
   };
   data.add(instance);

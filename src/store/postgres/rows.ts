@@ -84,12 +84,17 @@ export function toEvents(text: string): readonly HistoryEvent[] {
   return JSON.parse(text) as HistoryEvent[];
 }
 
+/** One history row's text. */
+export function toHistoryText(events: readonly HistoryEvent[]): string {
+  return JSON.stringify(events);
+}
+
 /** Largest history row in UTF-16 units; a longer turn takes several rows (decision 14). */
 const maxRowLength = 1_048_576;
 
 /** The rows' texts of a turn, in order. */
 export function toHistoryTexts(events: readonly HistoryEvent[]): readonly string[] {
-  const whole = JSON.stringify(events);
+  const whole = toHistoryText(events);
   if (whole.length <= maxRowLength) return [whole];
   const texts: string[] = [];
   let part: string[] = [];

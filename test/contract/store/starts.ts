@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { HistoryEvent } from '../../../src/model/history.ts';
 import { started } from '../../support/builders.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { freshHub, freshId, newTask, type StoreUnderTest } from './fixture.ts';
@@ -273,6 +274,97 @@ export function starts({ store, other, remains }: StoreUnderTest): void {
       await where.start({ instanceId });
       return instanceId;
     }
+  });
+
+  describe('with a first turn', () => {
+    const events: readonly HistoryEvent[] = [
+      { type: 'OrchestratorStarted', timestamp: 1_700_000_000_000 },
+      {
+        type: 'ExecutionStarted',
+        timestamp: 1_700_000_000_000,
+        name: 'Order',
+        executionId: 'e-1',
+        input: '"a \\u001e"',
+      },
+      { type: 'TaskScheduled', timestamp: 1_700_000_000_000, eventId: 0, name: 'Pay' },
+    ];
+    const firstTurn = { events, customStatus: '"new"', keepOwnership: true };
+
+    it('is Running with that history at once, and its worker goes on with it', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const worker = await hub.worker();
+      const key = await hub.start({ instanceId, owner: worker.id, executionId: 'e-1', firstTurn });
+      const instance = await store.getInstance(hub.id, instanceId, { history: true });
+      expect(instance).toMatchObject({ key, runtimeStatus: 'Running', customStatus: '"new"', history: events });
+      expect(instance?.createdAt.getTime()).toBe(1_700_000_000_000);
+      expect(instance?.lastUpdatedAt.getTime()).toBeGreaterThan(1_700_000_000_000);
+      expect((await worker.read(key)).messages).toEqual([]);
+      expect(await (await hub.worker()).claim()).toEqual([]);
+      const { claim: claimed } = await hub.claimed();
+      const next = await worker.commitOne(
+        { ...claimed, key, executionId: 'e-1', sequence: 1 },
+        { status: 'Completed', output: '1' },
+      );
+      expect(next).toMatchObject({ kind: 'committed', sequence: 2 });
+    });
+
+    it('that leaves it to wait belongs to nobody, and is claimed with its history by whoever has a message for it', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const worker = await hub.worker();
+      const key = await hub.start({
+        instanceId,
+        owner: worker.id,
+        executionId: 'e-1',
+        firstTurn: { ...firstTurn, keepOwnership: false },
+      });
+      const other = await hub.worker();
+      expect(await other.claim()).toEqual([]);
+      await hub.raise(instanceId, 'go');
+      const claim = await other.claimOnly(key);
+      expect(claim).toMatchObject({ sequence: 1, status: 'Running', customStatus: '"new"' });
+      expect((await other.read(key, { history: true })).history).toEqual(events);
+    });
+
+    it('under a lease that has ended is stored without it, for whoever comes', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      await store.deregisterWorker(worker.id);
+      const instanceId = freshId();
+      const outcome = await hub.tryStart({ instanceId, owner: worker.id, executionId: 'e-1', firstTurn });
+      expect(outcome).toMatchObject({ kind: 'created', owner: null });
+      expect(await hub.get(instanceId)).toMatchObject({ runtimeStatus: 'Pending', customStatus: null });
+      const heir = await hub.worker();
+      const claim = await heir.claimOnly(outcome.kind === 'created' ? outcome.key : '');
+      expect(claim.sequence).toBe(0);
+      expect((await heir.read(claim.key)).messages.map(({ event }) => event.type)).toEqual(['ExecutionStarted']);
+    });
+
+    it('shares a batch with starts of every other kind', async () => {
+      const hub = await freshHub(store);
+      const worker = await hub.worker();
+      const ids = Array.from({ length: 40 }, () => freshId());
+      await Promise.all(
+        ids.map((instanceId, n) =>
+          hub.start({
+            instanceId,
+            ...(n % 2 === 0 ? { owner: worker.id } : {}),
+            ...(n % 4 === 0 ? { firstTurn, executionId: freshId('e') } : {}),
+            ...(n % 5 === 0 ? { tags: { n: String(n) } } : {}),
+          }),
+        ),
+      );
+      for (const [n, instanceId] of ids.entries()) {
+        expect(await hub.get(instanceId)).toMatchObject({
+          runtimeStatus: n % 4 === 0 ? 'Running' : 'Pending',
+          customStatus: n % 4 === 0 ? '"new"' : null,
+          tags: n % 5 === 0 ? { n: String(n) } : null,
+        });
+      }
+      const other = await hub.worker();
+      expect(await other.claim({ limit: 100 })).toHaveLength(20);
+    });
   });
 
   describe('many starts at once', () => {
