@@ -17,7 +17,7 @@ export class SystemProcess {
     const output = openSync(log, 'a');
     self.#child = fork(driver, [name], {
       execPath: node,
-      execArgv: profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`, '--cpu-prof-interval=500'] : [],
+      execArgv: [...(process.env.BENCH_FLAGS?.split(' ') ?? []), ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`, '--cpu-prof-interval=500'] : [])],
       stdio: ['ignore', output, output, 'ipc'],
       env: { ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1' },
     });
