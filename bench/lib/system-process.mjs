@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 const driver = fileURLToPath(new URL('./driver.mjs', import.meta.url));
 
+/** The same for every system: `npm start` and the image run Perdure with it, and it does the peers good as well. */
+export const nodeFlags = ['--max-semi-space-size=64'];
+
 export class SystemProcess {
   #child;
   #pending = new Map();
@@ -17,7 +20,10 @@ export class SystemProcess {
     const output = openSync(log, 'a');
     self.#child = fork(driver, [name], {
       execPath: node,
-      execArgv: [...(process.env.BENCH_FLAGS?.split(' ') ?? []), ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`, '--cpu-prof-interval=500'] : [])],
+      execArgv: [
+        ...nodeFlags,
+        ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`, '--cpu-prof-interval=500'] : []),
+      ],
       stdio: ['ignore', output, output, 'ipc'],
       env: { ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1' },
     });
