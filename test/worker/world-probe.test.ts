@@ -21,7 +21,7 @@ async function messageOf(
   history: readonly HistoryEvent[],
   newEvents: readonly HistoryEvent[],
 ) {
-  const run = executor.openRun({ instanceKey: '1', instanceId: 'i', executionId: 'e1', name: 'Test' });
+  const run = executor.openRun({ instanceId: 'i', executionId: 'e1', name: 'Test' });
   return failureOf(await run.advance({ history, newEvents })).message;
 }
 
@@ -115,7 +115,7 @@ export const test = {
       const { loadFunctions } = await import('${source}/worker/in-process/load-functions.ts');
       const { InProcessExecutor } = await import('${source}/worker/in-process/in-process-executor.ts');
       const { functions } = await loadFunctions(['${join(folder, 'test.mts')}']);
-      const run = new InProcessExecutor({ functions }).openRun({ instanceKey: '1', instanceId: 'i', executionId: 'e', name: 'Test' });
+      const run = new InProcessExecutor({ functions }).openRun({ instanceId: 'i', executionId: 'e', name: 'Test' });
       const history = ${JSON.stringify([turn(), started(), scheduled(0, 'A')])};
       const { actions } = await run.advance({ history, newEvents: [history[0]] });
       console.log(actions[0].failure.message);
