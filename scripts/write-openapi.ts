@@ -3,8 +3,10 @@
  * Run with `npx tsx scripts/write-openapi.ts`.
  */
 import { readFile, writeFile } from 'node:fs/promises';
+import { LocalAccess } from '../src/client/local-access.ts';
 import type { ClientSource, OrchestrationClient } from '../src/client/client.ts';
 import { createServer } from '../src/http/server.ts';
+import type { AccessStore } from '../src/store/access-store.ts';
 
 const file = new URL('../openapi/openapi.json', import.meta.url);
 
@@ -15,7 +17,7 @@ const clients: ClientSource = {
   ping: () => Promise.resolve(),
 };
 
-const app = await createServer({ clients });
+const app = await createServer({ clients, access: new LocalAccess({} as AccessStore) });
 await app.ready();
 const fresh = `${JSON.stringify(app.swagger(), null, 2)}\n`;
 await app.close();

@@ -16,6 +16,12 @@ export interface HttpConfig {
   /** Base of every link, without a slash at its end; `undefined` derives it from each request. */
   readonly publicUrl: string | undefined;
   readonly systemKey: string | undefined;
+  /** A key is asked for although there is no system key. */
+  readonly requireKeys: boolean;
+  readonly signedLinks: boolean;
+  readonly linkTtlMs: number;
+  /** Calls without a key from one address and minute; `undefined`: what is usual, 0: no limit. */
+  readonly rateLimit: number | undefined;
   readonly maxBodyBytes: number;
   /** Whose X-Forwarded-* headers count: nobody's, everybody's, those of so many proxies, or of these addresses. */
   readonly trustProxy: boolean | number | readonly string[];
@@ -65,6 +71,8 @@ export interface Config {
   readonly worker: boolean;
   readonly leaseMs: number;
   readonly pollMs: number;
+  /** How long audit records are kept; 0: for ever. */
+  readonly auditRetentionMs: number;
   /** `undefined` is a worker without HTTP. */
   readonly http: HttpConfig | undefined;
   readonly durableHttp: DurableHttpConfig;
@@ -82,6 +90,11 @@ export interface StartFlags {
   readonly taskHub?: string;
   readonly schema?: string;
   readonly systemKey?: string;
+  readonly requireKeys?: boolean;
+  readonly signedLinks?: boolean;
+  readonly linkTtl?: string;
+  readonly rateLimit?: string;
+  readonly auditRetention?: string;
   readonly workers?: string;
   /** `--no-http` makes it false. */
   readonly http?: boolean;
@@ -117,17 +130,36 @@ export interface ConfigSources {
   readonly isTerminal?: boolean;
 }
 
+/** Where the tables are, for commands that work on the database alone. */
+export type StoreConfig = Pick<Config, 'databaseUrl' | 'directDatabaseUrl' | 'schema'>;
+
 /** @throws ConfigError for the first setting that cannot be used */
-export function readConfig(sources: ConfigSources): Config {
-  const { flags, env = process.env, isTerminal = process.stdout.isTTY } = sources;
+export function readStoreConfig(sources: ConfigSources): StoreConfig {
+  const { flags, env = process.env } = sources;
   return {
     databaseUrl: databaseUrl(setting(env, '--database-url', flags.databaseUrl, 'DATABASE_URL')),
     directDatabaseUrl: databaseUrl(
       setting(env, '--direct-database-url', flags.directDatabaseUrl, 'DIRECT_DATABASE_URL'),
     ),
+    schema: setting(env, '--schema', flags.schema, 'PERDURE_SCHEMA').text ?? 'perdure',
+  };
+}
+
+/**
+ * A time such as `30m`, `24h` or `90d`, in ms.
+ * @throws ConfigError
+ */
+export function readDuration(flagName: string, text: string): number {
+  return duration({ text, names: flagName }, 0);
+}
+
+/** @throws ConfigError for the first setting that cannot be used */
+export function readConfig(sources: ConfigSources): Config {
+  const { flags, env = process.env, isTerminal = process.stdout.isTTY } = sources;
+  return {
+    ...readStoreConfig({ flags, env }),
     dataDir: setting(env, '--data-dir', flags.dataDir, 'PERDURE_DATA_DIR').text ?? '.perdure',
     taskHub: setting(env, '--task-hub', flags.taskHub, 'PERDURE_TASK_HUB').text ?? 'default',
-    schema: setting(env, '--schema', flags.schema, 'PERDURE_SCHEMA').text ?? 'perdure',
     worker: workers(setting(env, '--workers', flags.workers, 'PERDURE_WORKERS')),
     leaseMs: integer(setting(env, '--lease-ms', flags.leaseMs, 'PERDURE_LEASE_MS'), {
       from: 500,
@@ -139,6 +171,10 @@ export function readConfig(sources: ConfigSources): Config {
       to: 600_000,
       default: 1_000,
     }),
+    auditRetentionMs: duration(
+      setting(env, '--audit-retention', flags.auditRetention, 'PERDURE_AUDIT_RETENTION'),
+      90 * dayMs,
+    ),
     http: flags.http === false ? undefined : httpConfig(flags, env),
     durableHttp: durableHttpConfig(flags, env),
     log: {
@@ -153,14 +189,21 @@ export function readConfig(sources: ConfigSources): Config {
 function httpConfig(flags: StartFlags, env: Environment): HttpConfig {
   const host = setting(env, '--host', flags.host, 'HOST').text ?? '127.0.0.1';
   const systemKey = secret(env, '--system-key', flags.systemKey, 'PERDURE_SYSTEM_KEY');
-  if (!isLoopback(host) && systemKey === undefined && flags.allowAnonymous !== true) {
+  const requireKeys = flag(env, '--require-keys', flags.requireKeys, 'PERDURE_REQUIRE_KEYS');
+  if (!isLoopback(host) && systemKey === undefined && !requireKeys && flags.allowAnonymous !== true) {
     throw new ConfigError(
-      `listening on ${host} would let everybody in: set --system-key (or PERDURE_SYSTEM_KEY), or say --allow-anonymous.`,
+      `listening on ${host} would let everybody in: set --system-key (or PERDURE_SYSTEM_KEY), ask for named keys with --require-keys, or say --allow-anonymous.`,
     );
   }
+  const rateLimit = setting(env, '--rate-limit', flags.rateLimit, 'PERDURE_RATE_LIMIT');
   return {
     host,
     systemKey,
+    requireKeys,
+    signedLinks: flag(env, '--signed-links', flags.signedLinks, 'PERDURE_SIGNED_LINKS'),
+    linkTtlMs: linkTtl(setting(env, '--link-ttl', flags.linkTtl, 'PERDURE_LINK_TTL')),
+    rateLimit:
+      rateLimit.text === undefined ? undefined : integer(rateLimit, { from: 0, to: 1_000_000_000, default: 0 }),
     port: integer(setting(env, '--port', flags.port, 'PORT'), { from: 0, to: 65_535, default: 7071 }),
     publicUrl: publicUrl(setting(env, '--public-url', flags.publicUrl, 'PERDURE_PUBLIC_URL')),
     maxBodyBytes: integer(setting(env, '--max-body-bytes', flags.maxBodyBytes, 'PERDURE_MAX_BODY_BYTES'), {
@@ -313,6 +356,32 @@ function publicUrl({ text, names }: Setting): string | undefined {
   throw new ConfigError(
     `${names} must be an http or https URL without query, such as https://example.org, not '${text}'.`,
   );
+}
+
+function flag(env: Environment, name: string, given: boolean | undefined, variable: string): boolean {
+  const { text, names } = setting(env, name, given === undefined ? undefined : `${given}`, variable);
+  if (text === undefined || text === 'false' || text === '0') return false;
+  if (text === 'true' || text === '1') return true;
+  throw new ConfigError(`${names} must be true or false, not '${text}'.`);
+}
+
+const dayMs = 86_400_000;
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: dayMs };
+
+/** In ms; 0 needs no unit. */
+function duration({ text, names }: Setting, fallback: number): number {
+  if (text === undefined) return fallback;
+  if (text === '0') return 0;
+  const [, number = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = Number(number) * (unitMs[unit] ?? Number.NaN);
+  if (ms > 0 && ms <= 100 * 366 * dayMs) return ms;
+  throw new ConfigError(`${names} must be a time such as 30m, 24h or 90d, not '${text}'.`);
+}
+
+function linkTtl(given: Setting): number {
+  const ms = duration(given, 7 * dayMs);
+  if (ms > 0 && ms <= 366 * dayMs) return ms;
+  throw new ConfigError(`${given.names} must be a time from 1s to 366d, not '${given.text}'.`);
 }
 
 /** The flag alone is `true`. Which entries are addresses is checked where they are used. */

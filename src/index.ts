@@ -39,6 +39,7 @@ export {
   type HttpTriggerHandler,
   type HttpTriggerOptions,
 } from './client/http-trigger.ts';
+export type { Access, CreateKeyOptions } from './client/access.ts';
 export type {
   ClientSource,
   DurableClient,
@@ -47,11 +48,13 @@ export type {
   OnExisting,
   OrchestrationClient,
   OrchestrationReference,
+  SignedLinkOptions,
   StartOptions,
   StartSettings,
   WaitOptions,
 } from './client/client.ts';
 export { TaskFailedError } from './core/replay/task-failed-error.ts';
+export type { AccessKey, AuditEntry, AuditFilter, AuditPage, AuditRecord, Origin, Scope } from './model/access.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
 export { NonRetriableError, type Failure } from './model/failure.ts';
 export { RetryOptions, type DurableOrchestrationContext, type FailureDetails } from './model/durable-functions.ts';

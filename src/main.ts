@@ -18,6 +18,10 @@ const program = createProgram(
       const { serve } = await import('./service/serve.ts');
       await serve({ modules, flags });
     },
+    keys: async (request) => {
+      const { manageKeys } = await import('./service/keys.ts');
+      await manageKeys(request);
+    },
   },
   packageVersion(),
 );

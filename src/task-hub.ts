@@ -1,9 +1,12 @@
 /** The parts put together: a store and functions become a client and a worker. Knows no HTTP. */
 import type pg from 'pg';
 import { pino, type Logger } from 'pino';
+import type { Access } from './client/access.ts';
+import { AuditPruning } from './client/audit-pruning.ts';
 import type { ClientSource, OrchestrationClient } from './client/client.ts';
 import { CompletionWaiters } from './client/completion-waiters.ts';
 import { KnownFunctions } from './client/known-functions.ts';
+import { LocalAccess } from './client/local-access.ts';
 import { LocalClient, type Placement } from './client/local-client.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
 import type { FunctionDefinition } from './model/functions.ts';
@@ -56,6 +59,8 @@ export interface TaskHubOptions {
   readonly maxLiveInstances?: number;
   /** Largest payload in characters of JSON. Default 16,777,216. */
   readonly maxPayloadLength?: number;
+  /** How long records of the audit log are kept, in ms; 0 keeps them for ever. Default 7,776,000,000: 90 days. */
+  readonly auditRetentionMs?: number;
   /** Default: silent. */
   readonly logger?: Logger;
 }
@@ -66,6 +71,8 @@ export interface TaskHub {
   readonly client: OrchestrationClient;
   /** Clients of any hub of the store. */
   readonly clients: ClientSource;
+  /** Named keys of the HTTP API, the secrets of signed links, and the audit log. */
+  readonly access: Access;
   /** Migrates the schema and begins to work. @throws DurableError `StoreUnavailable` */
   start(): Promise<void>;
   /** Finishes or hands over what runs, then lets go of the database. Can be called more than once. */
@@ -82,6 +89,7 @@ const defaults = {
   maxLiveInstances: 10_000,
   maxLiveWeight: 64 * 1_048_576,
   maxPayloadLength: 16_777_216,
+  auditRetentionMs: 90 * 86_400_000,
 };
 
 /**
@@ -144,17 +152,26 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     maxPayloadLength: options.maxPayloadLength ?? defaults.maxPayloadLength,
     ...(worker ? { placement: worker } : {}),
   });
+  const auditRetentionMs = options.auditRetentionMs ?? defaults.auditRetentionMs;
+  const pruning = new AuditPruning(() =>
+    store.access
+      .pruneAudit(auditRetentionMs)
+      .catch((error: unknown) => logger.warn({ err: error }, 'the audit log could not be pruned')),
+  );
   let stopping: Promise<void> | undefined;
   return {
     client: clients.open(taskHub),
     clients,
+    access: new LocalAccess(store.access),
     start: async () => {
       const url = options.directDatabaseUrl ?? options.databaseUrl;
       if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
       await worker?.start();
+      if (auditRetentionMs > 0) pruning.start();
     },
     stop: () => {
       stopping ??= (async () => {
+        pruning.stop();
         await worker?.stop();
         await http.close();
         clients.close();

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { keysCommand, type KeysRequest } from './commands/keys.ts';
 import { startCommand, type StartRequest } from './commands/start.ts';
 
 /** What the commands do; given from outside, so that the command line knows neither HTTP nor the worker. */
 export interface CliActions {
   start(request: StartRequest): Promise<void>;
+  keys(request: KeysRequest): Promise<void>;
 }
 
 /** The command line `perdure`. */
@@ -13,5 +15,6 @@ export function createProgram(actions: CliActions, version: string): Command {
     .version(version)
     .showSuggestionAfterError()
     .showHelpAfterError('(perdure --help or perdure start --help shows what there is)')
-    .addCommand(startCommand((request) => actions.start(request)));
+    .addCommand(startCommand((request) => actions.start(request)))
+    .addCommand(keysCommand((request) => actions.keys(request)));
 }

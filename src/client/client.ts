@@ -157,11 +157,25 @@ export interface HttpTriggerRequest extends Request {
   readonly query: URLSearchParams;
 }
 
+/** Options of {@link DurableClient.createSignedManagementPayload}. */
+export interface SignedLinkOptions {
+  /** From 1,000 to a year. Default: what the service was started with, 7 days if nothing was said. */
+  readonly expiresInMilliseconds?: number;
+  /** Makes `sendEventPostUri` good for this event only, and complete. */
+  readonly eventName?: string;
+}
+
 /** The client that HTTP triggers get: the verbs, and answers with check-status URLs. */
 export interface DurableClient extends OrchestrationClient {
   /** 202 with the management URLs, `Location` and `Retry-After`, as a start over HTTP answers. */
   createCheckStatusResponse(request: Request | undefined, instanceId: string): Response;
   createHttpManagementPayload(instanceId: string, request?: Request): HttpManagementPayload;
+  /**
+   * The same URLs with tokens instead of a key, to be handed to somebody who has none: each is good for its operation on
+   * this instance until it expires. The purge URL only reads.
+   * @throws DurableError `InvalidArgument` for an expiry that cannot be
+   */
+  createSignedManagementPayload(instanceId: string, options?: SignedLinkOptions): Promise<HttpManagementPayload>;
   /**
    * Waits, then answers: 200 with the output when completed, 200 with the status when terminated, 500 with the status
    * when failed, else 202 as {@link createCheckStatusResponse}.

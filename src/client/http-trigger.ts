@@ -5,6 +5,9 @@ const brand: unique symbol = Symbol.for('perdure.definition');
 export const httpMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type HttpMethod = (typeof httpMethods)[number];
 
+export const authLevels = ['anonymous', 'function', 'admin'] as const;
+export type AuthLevel = (typeof authLevels)[number];
+
 /** Answers a request: a `Response`, or any value that JSON can hold (200), or nothing (204). */
 export type HttpTriggerHandler = (request: HttpTriggerRequest, client: DurableClient) => unknown;
 
@@ -14,8 +17,11 @@ export interface HttpTriggerOptions {
   readonly methods?: readonly HttpMethod[];
   /** Path below `/api/`, with parameters in braces: `orders/{instanceId}/confirm`. Default: the trigger's name. */
   readonly route?: string;
-  /** `'function'` asks for the service's key, `'anonymous'` does not. Default `'anonymous'`. */
-  readonly authLevel?: 'anonymous' | 'function';
+  /**
+   * Who may call: `'function'` asks for a key that may write, `'admin'` for one that may do everything, `'anonymous'` for
+   * none. Default `'anonymous'`.
+   */
+  readonly authLevel?: AuthLevel;
 }
 
 export interface HttpTriggerDefinition {
@@ -23,7 +29,7 @@ export interface HttpTriggerDefinition {
   readonly name: string;
   readonly methods: readonly HttpMethod[];
   readonly route: string;
-  readonly authLevel: 'anonymous' | 'function';
+  readonly authLevel: AuthLevel;
   readonly handler: HttpTriggerHandler;
 }
 
@@ -41,12 +47,16 @@ export function http(name: string, options: HttpTriggerOptions, handler: HttpTri
   if (methods.length === 0 || unknown !== undefined) {
     throw new TypeError(`http('${name}', …): methods must be a non-empty list out of ${httpMethods.join(', ')}.`);
   }
+  const { authLevel = 'anonymous' } = options;
+  if (!authLevels.includes(authLevel)) {
+    throw new TypeError(`http('${name}', …): authLevel must be one of ${authLevels.join(', ')}.`);
+  }
   return {
     [brand]: 'http',
     name,
     methods: [...methods],
     route: (options.route ?? name).replace(/^\/+|\/+$/g, ''),
-    authLevel: options.authLevel ?? 'anonymous',
+    authLevel,
     handler,
   };
 }

@@ -5,7 +5,7 @@ import { DurableError } from '../model/errors.ts';
 import type { BaseUrl } from './base-url.ts';
 import { mount, mountOf, splitTarget } from './canonical-url.ts';
 import { defaultConnection, type LinkScope } from './links.ts';
-import type { KeyCheck } from './plugins/auth.ts';
+import { signFunction } from './link-signer.ts';
 import { Query } from './query.ts';
 
 /** A request to the management API; its query string is read by {@link Query}. */
@@ -17,7 +17,6 @@ export type Route = (app: FastifyInstance, front: Front) => void;
 export interface FrontParts {
   readonly clients: ClientSource;
   readonly baseUrl: BaseUrl;
-  readonly keys: KeyCheck;
   /** Whether callers' own addresses are replaced by a configured one. */
   readonly hasPublicUrl: boolean;
   /** Aborts when the server stops. */
@@ -47,14 +46,24 @@ export class Front {
     return this.#parts.clients.open(taskHub);
   }
 
-  /** Hub and connection are repeated as the request named them. */
-  links(request: FastifyRequest): LinkScope {
+  /**
+   * Hub and connection are repeated as the request named them, and so is the key of the caller, unless links are signed.
+   * @param forUserCode the links are handed out by user code, which decides what they are good for
+   */
+  links(request: FastifyRequest, forUserCode = false): LinkScope {
     const query = request.query instanceof Query ? request.query : Query.empty;
+    const { defaultTaskHub } = this.#parts.clients;
+    // User code works on the default hub, whatever its callers write into their URLs.
+    const taskHub = forUserCode ? defaultTaskHub : (query.value('taskHub') ?? defaultTaskHub);
+    const { signing, caller } = request;
     return {
       base: this.#parts.baseUrl(request),
-      taskHub: query.value('taskHub') ?? this.#parts.clients.defaultTaskHub,
+      taskHub,
       connection: query.value('connection') ?? defaultConnection,
-      key: this.#parts.keys.presented(request),
+      key: caller?.credential,
+      ...(signing === undefined
+        ? {}
+        : { sign: signFunction(signing, { taskHub, caller: forUserCode ? undefined : caller }) }),
     };
   }
 

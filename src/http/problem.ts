@@ -61,6 +61,8 @@ const rules: Readonly<Record<DurableErrorCode, Rule>> = {
   InstanceNotTerminal: { status: 412, body: 'text' },
   InvalidTransition: { status: 409, body: 'object' },
   PayloadTooLarge: { status: 413, body: 'object' },
+  KeyNotFound: { status: 404, body: 'object' },
+  KeyAlreadyExists: { status: 409, body: 'object' },
   StoreUnavailable: unavailable('The database cannot be reached.'),
   OutcomeUnknown: unavailable('It is not known whether the request was carried out; look before you repeat it.'),
   StorageFull: unavailable('The database has no space left for writing.'),

@@ -1,6 +1,7 @@
 /** The HTTP front: everything it serves, put together. */
 import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Access } from '../client/access.ts';
 import type { ClientSource } from '../client/client.ts';
 import type { HttpTriggerDefinition } from '../client/http-trigger.ts';
 import { sendJson } from './answers.ts';
@@ -8,15 +9,20 @@ import { baseUrlReader } from './base-url.ts';
 import { canonicalUrl, mount, splitTarget } from './canonical-url.ts';
 import { Front } from './front.ts';
 import { defaultLimits, type HttpLimits, limitConnections, overloaded, serverLimits, watchPressure } from './limits.ts';
-import { keyCheck, requireKey } from './plugins/auth.ts';
+import { localCheck } from './local.ts';
+import { LinkSigner } from './link-signer.ts';
+import { accessOf } from './operations.ts';
+import { Gate, rememberCallers } from './plugins/auth.ts';
 import { allowOrigins } from './plugins/cors.ts';
 import { answerClientError, answerFrameworkError, handleErrors } from './plugins/error-handler.ts';
 import { isHealthPath, serveHealth } from './plugins/health.ts';
 import { acceptAnyBody } from './plugins/json-body.ts';
 import { documentRoutes, serveDocumentation } from './plugins/openapi.ts';
+import { limitRate } from './plugins/rate-limit.ts';
 import { emptyProblem } from './problem.ts';
 import { Query } from './query.ts';
 import { routes } from './routes/index.ts';
+import { serveKeys } from './admin/keys.ts';
 import { serveTriggers } from './triggers/serve-triggers.ts';
 import { type TrustProxy, trustFunction } from './trust-proxy.ts';
 
@@ -26,8 +32,19 @@ export interface ServerOptions {
   readonly triggers?: readonly HttpTriggerDefinition[] | undefined;
   /** Base of every link that is handed out, with or without a path. Default: taken from each request. */
   readonly publicUrl?: string | undefined;
-  /** Asked for as `?code=` or `x-functions-key`. Default: none. */
+  /** Asked for as `?code=` or `x-functions-key`, and good for everything. Default: none. */
   readonly systemKey?: string | undefined;
+  /** Ask for a key although there is no system key: the hub's named keys will do. Default `false`. */
+  readonly requireKeys?: boolean | undefined;
+  /** Put expiring tokens into links instead of the caller's key. Default `false`. */
+  readonly signedLinks?: boolean | undefined;
+  /** How long signed links are good, in ms. Default 604,800,000: 7 days. */
+  readonly linkTtlMs?: number | undefined;
+  /**
+   * Calls without a key from one address and minute, above which they get 429; 0 for no limit. This machine itself is never
+   * limited. Default: 1,000 where keys are asked for, else 0.
+   */
+  readonly rateLimit?: number | undefined;
   /**
    * Whose `X-Forwarded-*` headers are believed, for links and for the addresses of callers: nobody's (`false`), everybody's
    * (`true`), those of the addresses and ranges listed, or those of so many proxies. Default `false`.
@@ -46,6 +63,8 @@ export interface ServerOptions {
 }
 
 const defaultMaxBodyBytes = 4_194_304;
+const defaultLinkTtlMs = 7 * 86_400_000;
+const defaultRateLimit = 1_000;
 
 /**
  * Makes the HTTP front of a task hub: the management API of Durable Functions, the user's HTTP triggers, health and
@@ -53,16 +72,21 @@ const defaultMaxBodyBytes = 4_194_304;
  * @throws TypeError for a bad public URL or proxy, or for triggers whose routes cannot be served
  */
 export async function createServer(
-  hub: { readonly clients: ClientSource },
+  hub: { readonly clients: ClientSource; readonly access?: Access },
   options: ServerOptions = {},
 ): Promise<FastifyInstance> {
-  const keys = keyCheck(options.systemKey);
   const trustProxy = options.trustProxy ?? false;
   const baseUrl = baseUrlReader({ publicUrl: options.publicUrl, trustProxy });
   const limits = { ...defaultLimits, ...options.limits };
   const hasPublicUrl = options.publicUrl !== undefined;
   const stopping = new AbortController();
-  const front = new Front({ clients: hub.clients, baseUrl, keys, hasPublicUrl, stopping: stopping.signal });
+  const front = new Front({ clients: hub.clients, baseUrl, hasPublicUrl, stopping: stopping.signal });
+  const { access } = hub;
+  const signer = new LinkSigner({
+    access,
+    always: options.signedLinks ?? false,
+    ttlMs: options.linkTtlMs ?? defaultLinkTtlMs,
+  });
 
   const app: FastifyInstance = Fastify({
     ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
@@ -82,11 +106,26 @@ export async function createServer(
     routerOptions: { maxParamLength: 65_536, querystringParser: readQuery },
     clientErrorHandler: (error, socket) => answerClientError(error, socket),
     frameworkErrors: (error, request, reply) => {
-      // Found before routing, so before the key was looked at.
-      const isAllowed = !request.url.startsWith(mount) || keys.isAllowed(request);
-      answerFrameworkError(isAllowed ? error : emptyProblem(401), request, reply);
+      // Found before routing, so before anybody looked who calls.
+      if (!request.url.startsWith(mount)) return answerFrameworkError(error, request, reply);
+      Promise.resolve(gate.identify(request)).then(
+        (caller) => answerFrameworkError(caller === undefined ? emptyProblem(401) : error, request, reply),
+        (failed: unknown) => answerFrameworkError(failed, request, reply),
+      );
     },
   });
+  const hasKeys = options.systemKey !== undefined || options.requireKeys === true;
+  const gate = new Gate({
+    systemKey: options.systemKey,
+    requireKeys: options.requireKeys ?? false,
+    access,
+    defaultTaskHub: hub.clients.defaultTaskHub,
+    corsOrigins: options.corsOrigins ?? [],
+    isLocal: localCheck(trustFunction(trustProxy) !== undefined),
+    rateLimit: await limitRate(app, options.rateLimit ?? (hasKeys ? defaultRateLimit : 0)),
+  });
+  rememberCallers(app);
+  signer.remember(app);
 
   limitConnections(app, limits);
   const isOverloaded = await watchPressure(app, limits);
@@ -103,7 +142,11 @@ export async function createServer(
 
   await app.register(
     (management, _options, done) => {
-      management.addHook('onRequest', requireKey(keys));
+      for (const hook of [gate.look, gate.requireCaller, signer.prepare]) management.addHook('onRequest', hook);
+      management.addHook('onRoute', (route) => {
+        const operation = accessOf(route.schema?.operationId, String(route.method));
+        route.onRequest = [route.onRequest ?? [], gate.requireOperation(operation)].flat();
+      });
       handleErrors(management);
       for (const route of routes) route(management, front);
       done();
@@ -115,8 +158,9 @@ export async function createServer(
     isStopping: () => stopping.signal.aborted || options.isStopping?.() === true,
     isOverloaded,
   });
-  await serveDocumentation(app, keys);
-  serveTriggers(app, { triggers: options.triggers ?? [], front, baseUrl, keys, hasPublicUrl });
+  await serveDocumentation(app, gate);
+  if (access !== undefined) serveKeys(app, access, gate);
+  serveTriggers(app, { triggers: options.triggers ?? [], front, baseUrl, gate, signer, hasPublicUrl });
   app.get('/', { schema: { hide: true } }, (_request, reply) =>
     sendJson(
       reply,

@@ -11,6 +11,8 @@ export type DurableErrorCode =
   | 'InstanceNotTerminal'
   | 'InvalidTransition'
   | 'PayloadTooLarge'
+  | 'KeyNotFound'
+  | 'KeyAlreadyExists'
   | 'StoreUnavailable'
   | 'OutcomeUnknown'
   | 'StorageFull';

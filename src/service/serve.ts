@@ -96,6 +96,7 @@ async function startHub(options: {
     leaseMs: config.leaseMs,
     pollMs: config.pollMs,
     worker: config.worker,
+    auditRetentionMs: config.auditRetentionMs,
     logger,
   });
   parts.add('task hub', () => hub.stop());
@@ -121,6 +122,10 @@ async function listen(options: {
     triggers: loaded.triggers,
     publicUrl: http.publicUrl,
     systemKey: http.systemKey,
+    requireKeys: http.requireKeys,
+    signedLinks: http.signedLinks,
+    linkTtlMs: http.linkTtlMs,
+    rateLimit: http.rateLimit,
     trustProxy: http.trustProxy,
     corsOrigins: http.corsOrigins,
     limits: http.limits,

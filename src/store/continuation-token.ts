@@ -21,7 +21,8 @@ export function isTimed(filter: InstanceFilter): boolean {
   return filter.createdFrom !== undefined || filter.createdTo !== undefined || (filter.runtimeStatus?.length ?? 0) > 0;
 }
 
-export function writeToken(after: readonly string[], query: ListingQuery): string {
+/** @param query what the pages are of; for other listings than that of instances any text */
+export function writeToken(after: readonly string[], query: ListingQuery | string): string {
   const cursor: Cursor = { after, filter: fingerprint(query) };
   const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
   return `${text}.${checksum(text)}`;
@@ -31,7 +32,7 @@ export function writeToken(after: readonly string[], query: ListingQuery): strin
  * @returns what was given to {@link writeToken}
  * @throws DurableError `InvalidArgument` for a token that is not ours or belongs to another query
  */
-export function readToken(token: string, query: ListingQuery): readonly string[] {
+export function readToken(token: string, query: ListingQuery | string): readonly string[] {
   const wrong = new DurableError(
     'InvalidArgument',
     'The continuation token is not one of this query. Send the token of the page before, with the same filters.',
@@ -44,15 +45,19 @@ export function readToken(token: string, query: ListingQuery): readonly string[]
 }
 
 /** Ties a token to the query that it continues. */
-function fingerprint({ hubId, filter }: ListingQuery): string {
-  const text = JSON.stringify([
+function fingerprint(query: ListingQuery | string): string {
+  const text = typeof query === 'string' ? query : textOf(query);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+function textOf({ hubId, filter }: ListingQuery): string {
+  return JSON.stringify([
     hubId,
     filter.createdFrom?.toISOString(),
     filter.createdTo?.toISOString(),
     [...(filter.runtimeStatus ?? [])].sort(),
     filter.instanceIdPrefix,
   ]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
 function checksum(text: string): string {

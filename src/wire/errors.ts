@@ -20,10 +20,18 @@ export const errorText = z.string();
 /** Answers that any management operation can give. */
 export const commonErrors = {
   400: errorBody.meta({ description: 'Something in the request is not allowed.' }),
-  401: empty('The key is missing or wrong.'),
+  401: empty('The key or the token of a signed link is missing, wrong, expired or revoked.'),
+  403: errorBody.meta({
+    description: 'The key lacks the scope that this takes, or the link is good for something else.',
+  }),
+  429: errorBody.meta({
+    description: 'Too many calls without a key; see `Retry-After`.',
+    headers: { 'Retry-After': { type: 'string' } },
+  }),
   500: errorBody.meta({ description: 'A bug of the service; its log has the error under the id of the request.' }),
   503: errorBody.meta({
-    description: 'The database cannot be reached or the outcome is not known; see `Retry-After`.',
+    description:
+      'The database cannot be reached, the outcome is not known, or the service is overloaded; see `Retry-After`.',
     headers: { 'Retry-After': { type: 'string' } },
   }),
 };

@@ -44,6 +44,11 @@ export const pollingInterval = z.number().min(0).optional().meta({
   description: 'Checked, at most `timeout`; otherwise without meaning, since waiting does not poll.',
 });
 
+export const signedLinks = flag('`true`: the links carry expiring tokens instead of the key. Default: a setting.');
+export const linkExpiresIn = z.number().min(1).optional().meta({
+  description: 'For how many seconds signed links are good, at most a year. Default: a setting, 7 days.',
+});
+
 /** A reason for a control operation. */
 export const reasonQuery = commonQuery.extend({
   reason: z.string().optional().meta({ description: 'Shown in the history; for terminate also as the output.' }),

@@ -2,12 +2,14 @@ import { z } from 'zod';
 import {
   commonQuery,
   instanceId,
+  linkExpiresIn,
   payload,
   pollingInterval,
   runtimeStatus,
   showHistory,
   showHistoryOutput,
   showInput,
+  signedLinks,
   statusTime,
   timeout,
 } from './fields.ts';
@@ -94,6 +96,8 @@ export const restartQuery = commonQuery.extend({
   }),
   timeout,
   pollingInterval,
+  signedLinks,
+  linkExpiresIn,
 });
 
 export const eventBody = payload.meta({ description: 'Data of the event: any JSON value.' });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commonQuery, instanceId, payload, pollingInterval, timeout } from './fields.ts';
+import { commonQuery, instanceId, linkExpiresIn, payload, pollingInterval, signedLinks, timeout } from './fields.ts';
 
 const functionName = z.string().meta({ description: 'Name of the orchestrator; compared without case.' });
 
@@ -32,6 +32,8 @@ export const startQuery = commonQuery.extend({
         'When the id is taken. `error`: 409. `return`: nothing happens, the answer is as if it had been started. ' +
         '`replace` (default): an ended instance is replaced, a live one is 409. `terminate`: a live one is replaced too.',
     }),
+  signedLinks,
+  linkExpiresIn,
 });
 
 /** The orchestration's input. */

@@ -1,10 +1,11 @@
 /** A server on a real task hub, and calls of it. Every answer is checked against the schema of its route. */
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ZodType } from 'zod';
 import { createServer, type ServerOptions } from '../../src/http/server.ts';
 import { createTaskHub, type TaskHub } from '../../src/task-hub.ts';
-import { testDatabase } from '../support/postgres.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { functions } from './fixtures.ts';
 
@@ -122,8 +123,11 @@ export class Api {
 export interface Stage {
   readonly api: Api;
   readonly hub: TaskHub;
-  /** Another server on the same hub. */
-  server(options?: ServerOptions): Promise<Api>;
+  readonly database: TestDatabase;
+  /** Another server on the same hub, or on another one. */
+  server(options?: ServerOptions, hub?: Parameters<typeof createServer>[0]): Promise<Api>;
+  /** Rows of the database, to look at or to change what no call can. */
+  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
 }
 
 /** Sets up a database, a hub that runs the fixtures and a server, for the calling file. */
@@ -131,16 +135,17 @@ export function stage(options: ServerOptions = {}): Stage {
   const servers: Api[] = [];
   let hub: TaskHub | undefined;
   let api: Api | undefined;
-  const open = async (own: ServerOptions): Promise<Api> => {
+  let database: TestDatabase | undefined;
+  const open = async (own: ServerOptions, other?: Parameters<typeof createServer>[0]): Promise<Api> => {
     if (hub === undefined) throw new Error('the stage is not set up yet');
-    const app = await createServer(hub, own);
+    const app = await createServer(other ?? hub, own);
     checkAnswers(app);
     const opened = new Api(app);
     servers.push(opened);
     return opened;
   };
   beforeAll(async () => {
-    const database = await testDatabase();
+    database = await testDatabase();
     hub = createTaskHub({ databaseUrl: database.url, schema: database.schema, functions, pollMs: 100 });
     await hub.start();
     api = await open(options);
@@ -158,7 +163,22 @@ export function stage(options: ServerOptions = {}): Stage {
       if (hub === undefined) throw new Error('the stage is not set up yet');
       return hub;
     },
-    server: (own = {}) => open(own),
+    get database() {
+      if (database === undefined) throw new Error('the stage is not set up yet');
+      return database;
+    },
+    server: (own = {}, other) => open(own, other),
+    query: async (text, values = []) => {
+      if (database === undefined) throw new Error('the stage is not set up yet');
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      try {
+        await client.query(`set search_path to ${database.schema}`);
+        return (await client.query<Record<string, unknown>>(text, [...values])).rows;
+      } finally {
+        await client.end();
+      }
+    },
   };
 }
 

@@ -18,11 +18,16 @@ test('without flags and environment the documented defaults apply', () => {
     worker: true,
     leaseMs: 30_000,
     pollMs: 1_000,
+    auditRetentionMs: 90 * 86_400_000,
     http: {
       host: '127.0.0.1',
       port: 7071,
       publicUrl: undefined,
       systemKey: undefined,
+      requireKeys: false,
+      signedLinks: false,
+      linkTtlMs: 7 * 86_400_000,
+      rateLimit: undefined,
       maxBodyBytes: 4_194_304,
       trustProxy: false,
       corsOrigins: [],
@@ -96,6 +101,11 @@ describe('what cannot be used is refused in one line that names flag and variabl
     [{ trustProxy: './functions.mjs' }, {}, /--trust-proxy.*'\.\/functions\.mjs'/],
     [{ corsOrigins: 'app.example' }, {}, /--cors-origins.*'app\.example'/],
     [{ corsOrigins: 'https://app.example/path' }, {}, /--cors-origins/],
+    [{ linkTtl: '7' }, {}, /--link-ttl.*30m, 24h or 90d/],
+    [{ linkTtl: '400d' }, {}, /--link-ttl.*366d/],
+    [{}, { PERDURE_SIGNED_LINKS: 'ja' }, /--signed-links/],
+    [{}, { PERDURE_AUDIT_RETENTION: '-1d' }, /--audit-retention/],
+    [{ rateLimit: 'none' }, {}, /--rate-limit/],
     [{ headersTimeoutMs: '1' }, {}, /--headers-timeout-ms \(PERDURE_HEADERS_TIMEOUT_MS\)/],
     [{}, { PERDURE_MAX_HEAP_PERCENT: '101' }, /--max-heap-percent/],
   ];
@@ -119,6 +129,7 @@ describe('beyond loopback', () => {
     expect(() => read({ host })).toThrow(/--system-key \(or PERDURE_SYSTEM_KEY\).*--allow-anonymous/);
     expect(read({ host, systemKey: 'k' }).http?.systemKey).toBe('k');
     expect(read({ host, allowAnonymous: true }).http?.host).toBe(host);
+    expect(read({ host, requireKeys: true }).http?.requireKeys).toBe(true);
   });
 
   test('a worker without HTTP needs none', () => {

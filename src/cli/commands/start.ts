@@ -28,6 +28,14 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     .option('--task-hub <name>', 'the task hub that is served [PERDURE_TASK_HUB] (default: default)')
     .option('--schema <name>', 'Postgres schema of the tables [PERDURE_SCHEMA] (default: perdure)')
     .option('--system-key <key>', 'key that callers must present [PERDURE_SYSTEM_KEY or PERDURE_SYSTEM_KEY_FILE]')
+    .option('--require-keys', 'ask for a key also without a system key: named ones will do [PERDURE_REQUIRE_KEYS]')
+    .option('--signed-links', 'links carry expiring tokens instead of the key [PERDURE_SIGNED_LINKS]')
+    .option('--link-ttl <time>', 'how long signed links are good [PERDURE_LINK_TTL] (default: 7d)')
+    .option(
+      '--rate-limit <number>',
+      'calls without a key from one address and minute, 0 for no limit [PERDURE_RATE_LIMIT] (default: 1000 where keys are asked for)',
+    )
+    .option('--audit-retention <time>', 'how long audit records are kept [PERDURE_AUDIT_RETENTION] (default: 90d)')
     .option('--workers <number>', 'workers of this process, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
     .option('--no-http', 'work without serving HTTP')
     .option('--lease-ms <number>', 'a silent worker loses its work after this time [PERDURE_LEASE_MS] (default: 30000)')

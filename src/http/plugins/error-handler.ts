@@ -163,6 +163,6 @@ function clientErrorStatus(code: string | undefined): readonly [status: string, 
 }
 
 /** For errors that Fastify finds before routing. */
-export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+export function answerFrameworkError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   void sendError(error, request, reply.header('x-request-id', request.id));
 }

@@ -9,7 +9,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { sendJson } from '../answers.ts';
-import { type KeyCheck, requireKeyBeyondLoopback } from './auth.ts';
+import type { Gate } from './auth.ts';
 
 /** Answers may get more fields one day, so the document does not forbid them. */
 const zodToJsonConfig: ZodToJsonConfig = {
@@ -63,6 +63,7 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'Orchestrations', description: 'Starting orchestrations.' },
         { name: 'Instances', description: 'Watching and steering what was started.' },
+        { name: 'Keys', description: 'Named keys of the API, for admins.' },
         { name: 'Health', description: 'For probes and load balancers.' },
       ],
       components: {
@@ -79,8 +80,8 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
 }
 
 /** `/openapi.json`, and `/docs` to read it and try it out. */
-export async function serveDocumentation(app: FastifyInstance, keys: KeyCheck): Promise<void> {
-  const onRequest = requireKeyBeyondLoopback(keys);
+export async function serveDocumentation(app: FastifyInstance, gate: Gate): Promise<void> {
+  const onRequest = [gate.look, gate.requireCallerFromElsewhere];
   let text: string | undefined;
   app.get('/openapi.json', { schema: { hide: true }, onRequest }, (_request, reply) => {
     text ??= JSON.stringify(app.swagger());
@@ -89,15 +90,13 @@ export async function serveDocumentation(app: FastifyInstance, keys: KeyCheck): 
   // In a context of its own: answers of the API are no pages, and most of these headers would only cost them time.
   await app.register(async (pages) => {
     await pages.register(helmet, pageHeaders);
-    await pages.register(swaggerUi, {
-      routePrefix: '/docs',
-      uiConfig: { requestInterceptor: passKeyOn },
-      // The page's own scripts and styles are no secret, and the browser asks for them without the key.
-      uiHooks: {
-        onRequest: (request, reply, done) =>
-          request.url.startsWith('/docs/static/') ? done() : onRequest.call(app, request, reply, done),
-      },
-    });
+    // The page's own scripts and styles are no secret, and the browser asks for them without the key.
+    for (const check of onRequest) {
+      pages.addHook('onRequest', (request, reply, done) =>
+        request.url.startsWith('/docs/static/') ? done() : check.call(app, request, reply, done),
+      );
+    }
+    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { requestInterceptor: passKeyOn } });
   });
 }
 

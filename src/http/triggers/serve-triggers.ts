@@ -5,7 +5,8 @@ import { DurableError } from '../../model/errors.ts';
 import type { BaseUrl } from '../base-url.ts';
 import { splitTarget } from '../canonical-url.ts';
 import type { Front } from '../front.ts';
-import type { KeyCheck } from '../plugins/auth.ts';
+import type { LinkSigner } from '../link-signer.ts';
+import type { Gate } from '../plugins/auth.ts';
 import { emptyProblem, internalError, invalidJson, Problem } from '../problem.ts';
 import { TriggerClient } from './trigger-client.ts';
 import { isBodyError, triggerRequest } from './trigger-request.ts';
@@ -16,25 +17,34 @@ export interface TriggerParts {
   readonly triggers: readonly HttpTriggerDefinition[];
   readonly front: Front;
   readonly baseUrl: BaseUrl;
-  readonly keys: KeyCheck;
+  readonly gate: Gate;
+  readonly signer: LinkSigner;
   readonly hasPublicUrl: boolean;
 }
 
 /** @throws TypeError for routes that cannot be served */
 export function serveTriggers(app: FastifyInstance, parts: TriggerParts): void {
   const table = new TriggerTable(parts.triggers);
+  const { gate } = parts;
+  // What a trigger does is its own business: a key that may only look does not open it.
+  const forKeys = gate.requireScope('write', false);
+  const forAdmins = gate.requireScope('admin', false);
   for (const url of ['/api', '/api/*']) {
     app.route({
       method: [...httpMethods],
       url,
       schema: { hide: true },
       // Before the body is read: who may not call needs no answer about bodies.
-      onRequest: (request, _reply, done) => {
-        const match = findTrigger(table, request);
-        if (match === undefined) return done(emptyProblem(404));
-        if (match.trigger.authLevel === 'function' && !parts.keys.isAllowed(request)) return done(emptyProblem(401));
-        return done();
-      },
+      onRequest: [
+        (request, _reply, done) => done(findTrigger(table, request) === undefined ? emptyProblem(404) : undefined),
+        gate.look,
+        (request, reply, done) => {
+          const level = findTrigger(table, request)?.trigger.authLevel;
+          const check = level === 'admin' ? forAdmins : level === 'function' ? forKeys : gate.limitStrangers;
+          check.call(app, request, reply, done);
+        },
+        parts.signer.prepareForUserCode,
+      ],
       handler: (request, reply) => runTrigger(table, parts, { request, reply }),
     });
   }
@@ -53,9 +63,9 @@ async function runTrigger(
   const match = findTrigger(table, request);
   if (match === undefined) throw emptyProblem(404);
   const { path, tail } = splitTarget(request.url);
-  const scope = parts.front.links(request);
+  const scope = parts.front.links(request, true);
   const standard = triggerRequest({ ...exchange, url: parts.baseUrl(request) + path + tail, params: match.params });
-  const links = { scope, request: standard, hasPublicUrl: parts.hasPublicUrl };
+  const links = { scope, request: standard, hasPublicUrl: parts.hasPublicUrl, signer: parts.signer };
   const client = new TriggerClient(parts.front.defaultClient, links);
   // What goes wrong while a streamed body is sent is no failure of the handler; so that is awaited by Fastify, not here.
   let answer: FastifyReply;

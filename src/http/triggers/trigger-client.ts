@@ -5,12 +5,14 @@ import type {
   HttpManagementPayload,
   OrchestrationClient,
   OrchestrationReference,
+  SignedLinkOptions,
   StartOptions,
   TextStart,
   WaitOptions,
 } from '../../client/client.ts';
 import { DurableError } from '../../model/errors.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../../model/instance.ts';
+import { type LinkSigner, signFunction } from '../link-signer.ts';
 import { checkStatusText, type LinkScope, managementPayload, statusUri } from '../links.ts';
 import { hasEnded, presentOutput, presentStatus } from '../present.ts';
 import { textResponse } from './trigger-response.ts';
@@ -23,6 +25,8 @@ export interface TriggerLinks {
   readonly request: Request;
   /** Whether a configured public URL stands above every request's own. */
   readonly hasPublicUrl: boolean;
+  /** Signs links that user code asks for. */
+  readonly signer: LinkSigner;
 }
 
 const defaultTimeoutMs = 10_000;
@@ -47,6 +51,17 @@ export class TriggerClient implements DurableClient {
 
   createHttpManagementPayload(instanceId: string, request?: Request): HttpManagementPayload {
     return managementPayload(this.#scope(request), instanceId);
+  }
+
+  async createSignedManagementPayload(
+    instanceId: string,
+    options: SignedLinkOptions = {},
+  ): Promise<HttpManagementPayload> {
+    const { expiresInMilliseconds, eventName } = options;
+    const signing = await this.#links.signer.signFor(expiresInMilliseconds);
+    const named = eventName === undefined ? {} : { eventName };
+    const sign = signFunction(signing, { taskHub: this.taskHub, caller: undefined, ...named });
+    return managementPayload({ ...this.#scope(undefined), sign }, instanceId, eventName);
   }
 
   /** A failed instance answers 500, unlike a start that waits on the server: that is how the SDKs do it. */

@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { OrchestrationInstance } from '../../model/instance.ts';
 import type { ClientMessage, ClientStore, InstanceStart, SendOutcome, StartOutcome, Store } from '../store.ts';
+import type { AccessStore } from '../access-store.ts';
+import { PostgresAccess } from './access.ts';
 import { Activities } from './activities.ts';
 import type { Database } from './database.ts';
 import { toStoreError } from './errors.ts';
@@ -55,8 +57,13 @@ const sessionSettings =
 const maxHeartbeatMs = 5_000;
 const maxCloseMs = 2_000;
 
+/** A store that also holds keys and the audit log. */
+export interface PostgresStore extends Store {
+  readonly access: AccessStore;
+}
+
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
-export function openPostgresStore(options: PostgresStoreOptions): Store {
+export function openPostgresStore(options: PostgresStoreOptions): PostgresStore {
   const schema = checkSchemaName(options.schema);
   const tables = tablesOf(schema);
   const own: pg.Pool[] = [];
@@ -156,6 +163,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   return {
     ...withStoreErrors(client),
+    access: new PostgresAccess(forClients, tables),
     notifications,
     registerWorker: (worker) => leases.register(worker),
     heartbeat: (request) => leases.heartbeat(request),

@@ -18,6 +18,9 @@ export interface Tables {
   readonly tasks: string;
   /** A function. */
   readonly claimLimitedTasks: string;
+  readonly accessKeys: string;
+  readonly linkSecrets: string;
+  readonly audit: string;
 }
 
 export function tablesOf(schema: string): Tables {
@@ -31,6 +34,9 @@ export function tablesOf(schema: string): Tables {
     messages: quoted('messages'),
     tasks: quoted('activity_tasks'),
     claimLimitedTasks: quoted('claim_limited_tasks'),
+    accessKeys: quoted('access_keys'),
+    linkSecrets: quoted('link_secrets'),
+    audit: quoted('audit'),
   };
 }
 
