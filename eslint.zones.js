@@ -88,7 +88,8 @@ export const zones = [
     packages: ['commander'],
     node: 'all',
   },
-  { files: 'config.ts', src: [], packages: [], node: 'all' },
+  { files: 'settings.ts', src: [], packages: [], node: 'all' },
+  { files: 'config.ts', src: ['settings.ts'], packages: [], node: 'all' },
   { files: 'package-root.ts', src: [], packages: [], node: 'all' },
   { files: 'logger.ts', src: ['config.ts'], packages: ['pino', 'pino-pretty'], node: 'all' },
   {
