@@ -22,6 +22,7 @@ export const zones = [
   { files: 'store/store.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/access-store.ts', src: ['model'], packages: [], node: [] },
   // What every store says alike.
+  { files: 'store/executable-names.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/continuation-token.ts', src: ['model'], packages: [], node: ['node:crypto'] },
   { files: 'store/activity-not-registered.ts', src: ['model'], packages: [], node: [] },
   {
@@ -31,6 +32,7 @@ export const zones = [
       'flow',
       'store/store.ts',
       'store/access-store.ts',
+      'store/executable-names.ts',
       'store/continuation-token.ts',
       'store/activity-not-registered.ts',
     ],
@@ -39,7 +41,13 @@ export const zones = [
   },
   {
     files: 'store/memory',
-    src: ['model', 'store/store.ts', 'store/continuation-token.ts', 'store/activity-not-registered.ts'],
+    src: [
+      'model',
+      'store/store.ts',
+      'store/executable-names.ts',
+      'store/continuation-token.ts',
+      'store/activity-not-registered.ts',
+    ],
     packages: [],
     node: 'all',
   },
@@ -78,7 +86,7 @@ export const zones = [
   { files: 'wire', src: [], types: ['model'], packages: ['zod'], node: [] },
   {
     files: 'http',
-    src: ['model', 'wire', 'client/access.ts', 'client/client.ts', 'client/http-trigger.ts'],
+    src: ['model', 'wire', 'client/access.ts', 'client/client.ts', 'client/entity-client.ts', 'client/http-trigger.ts'],
     packages: ['fastify', '@fastify/*', 'fastify-type-provider-zod', 'zod', 'secure-json-parse', 'type:pino'],
     node: 'all',
   },

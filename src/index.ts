@@ -40,6 +40,23 @@ export {
   type HttpTriggerOptions,
 } from './client/http-trigger.ts';
 export type { Access, CreateKeyOptions } from './client/access.ts';
+export {
+  entity,
+  type DurableEntityContext,
+  type EntityContext,
+  type EntityDefinition,
+  type EntityFunctionContext,
+  type SignalOptions,
+  type StartFromEntityOptions,
+} from './model/entity-functions.ts';
+export { EntityId } from './model/entity-id.ts';
+export type { CleanedEntities, EntityFilter, EntityMetadata, EntityPage } from './model/entity-work.ts';
+export type {
+  CleanEntityStorageOptions,
+  EntityClient,
+  EntityStateResponse,
+  TextSignal,
+} from './client/entity-client.ts';
 export type {
   ClientSource,
   DurableClient,

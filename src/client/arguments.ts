@@ -57,6 +57,25 @@ export function toPayload(value: unknown, what: string): string | undefined {
   return text;
 }
 
+/** @throws DurableError `PayloadTooLarge` for more than `maxLength` UTF-16 units */
+export function checkSize(payload: string | undefined, maxLength: number): void {
+  if (payload === undefined || payload.length <= maxLength) return;
+  throw new DurableError(
+    'PayloadTooLarge',
+    `A payload may have at most ${maxLength} characters of JSON; this one has ${payload.length}. Store large data elsewhere and pass a reference.`,
+  );
+}
+
+const defaultPage = 100;
+const maxPage = 1_000;
+
+/** The size of a page. @throws DurableError `InvalidArgument` */
+export function checkPage(given: number | undefined, what: string): number {
+  const limit = given ?? defaultPage;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= maxPage) return limit;
+  throw new DurableError('InvalidArgument', `A page must have 1 to ${maxPage} ${what}, not ${limit}.`);
+}
+
 /** @throws DurableError `InvalidArgument` when there is a problem */
 export function refuse(problem: string | null): void {
   if (problem !== null) throw new DurableError('InvalidArgument', problem);

@@ -1,3 +1,4 @@
+import type { EntityClient } from './entity-client.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 
@@ -74,10 +75,10 @@ export interface HttpManagementPayload {
 }
 
 /**
- * The verbs on orchestration instances, after `DurableClient` of Durable Functions. One client speaks for one task hub.
+ * The verbs on orchestration instances and entities, after `DurableClient` of Durable Functions. One client speaks for one task hub.
  * Every method throws a `DurableError` with a code for what a caller can act on.
  */
-export interface OrchestrationClient {
+export interface OrchestrationClient extends EntityClient {
   readonly taskHub: string;
 
   /**

@@ -1,5 +1,6 @@
 /** The client verbs on a store in reach of this process. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { isEntityInstanceId } from '../model/entity-id.ts';
 import { DurableError } from '../model/errors.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { NewInstance, StartOffer } from '../model/work.ts';
@@ -17,7 +18,18 @@ import {
   type RuntimeStatus,
 } from '../model/instance.ts';
 import type { ClientEvent, ClientStore } from '../store/store.ts';
-import { checkReason, isImpossible, newId, notFound, refuse, terminal, toPayload, withReason } from './arguments.ts';
+import {
+  checkPage,
+  checkReason,
+  checkSize,
+  isImpossible,
+  newId,
+  notFound,
+  refuse,
+  terminal,
+  toPayload,
+  withReason,
+} from './arguments.ts';
 import type {
   GetStatusOptions,
   OrchestrationClient,
@@ -29,6 +41,7 @@ import type {
 import type { CompletionWaiters } from './completion-waiters.ts';
 import { policyOf } from './existing-policy.ts';
 import type { KnownFunctions } from './known-functions.ts';
+import { LocalEntityClient } from './local-entity-client.ts';
 
 /** A worker of this process, which may take an instance the moment it is started. */
 export interface Placement {
@@ -50,19 +63,16 @@ export interface LocalClientParts {
   readonly newId?: () => string;
 }
 
-const defaultPage = 100;
-const maxPage = 1_000;
 const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
 const latestStart = Date.UTC(9999, 11, 31);
 
-export class LocalClient implements OrchestrationClient {
-  readonly taskHub: string;
+export class LocalClient extends LocalEntityClient implements OrchestrationClient {
   readonly #parts: LocalClientParts;
   readonly #newId: () => string;
 
   constructor(taskHub: string, parts: LocalClientParts) {
-    this.taskHub = taskHub;
+    super(taskHub, parts);
     this.#parts = parts;
     this.#newId = parts.newId ?? newId;
   }
@@ -150,10 +160,7 @@ export class LocalClient implements OrchestrationClient {
     filter: InstanceFilter,
     page: { readonly limit?: number; readonly continuationToken?: string } = {},
   ): Promise<InstancePage> {
-    const limit = page.limit ?? defaultPage;
-    if (!Number.isInteger(limit) || limit < 1 || limit > maxPage) {
-      throw new DurableError('InvalidArgument', `A page must have 1 to ${maxPage} instances, not ${limit}.`);
-    }
+    const limit = checkPage(page.limit, 'instances');
     const hubId = await this.#parts.store.findHub(this.taskHub);
     // No hub, no row: an id that no hub has still checks the token.
     return this.#parts.store.listInstances(hubId ?? 0, filter, {
@@ -291,14 +298,15 @@ export class LocalClient implements OrchestrationClient {
 
   async #require(instanceId: string): Promise<OrchestrationInstance> {
     const instance = await this.getStatus(instanceId);
-    if (instance === undefined) throw notFound(instanceId);
+    // An entity is no orchestration: what steers those does nothing to it.
+    if (instance === undefined || isEntityInstanceId(instanceId)) throw notFound(instanceId);
     if (isTerminal(instance.runtimeStatus)) throw terminal(instanceId, instance.runtimeStatus);
     return instance;
   }
 
   async #send(instanceId: string, event: ClientEvent): Promise<void> {
     const hubId = await this.#parts.store.findHub(this.taskHub);
-    if (hubId === undefined || isImpossible(instanceId)) throw notFound(instanceId);
+    if (hubId === undefined || isImpossible(instanceId) || isEntityInstanceId(instanceId)) throw notFound(instanceId);
     const outcome = await this.#parts.store.sendMessage({ hubId, instanceId, event });
     if (outcome.kind === 'not-found') throw notFound(instanceId);
     if (outcome.kind === 'terminal') throw terminal(instanceId, outcome.status);
@@ -318,12 +326,7 @@ export class LocalClient implements OrchestrationClient {
   }
 
   #checkSize(payload: string | undefined): void {
-    if (payload !== undefined && payload.length > this.#parts.maxPayloadLength) {
-      throw new DurableError(
-        'PayloadTooLarge',
-        `A payload may have at most ${this.#parts.maxPayloadLength} characters of JSON; this one has ${payload.length}. Store large data elsewhere and pass a reference.`,
-      );
-    }
+    checkSize(payload, this.#parts.maxPayloadLength);
   }
 }
 

@@ -55,6 +55,7 @@ interface Rule {
 const rules: Readonly<Record<DurableErrorCode, Rule>> = {
   InvalidArgument: { status: 400, body: 'object', message: badArguments },
   OrchestratorNotRegistered: { status: 400, body: 'object', message: badArguments },
+  EntityNotRegistered: { status: 400, body: 'object' },
   InstanceNotFound: { status: 404, body: 'empty' },
   InstanceAlreadyExists: { status: 409, body: 'object' },
   InstanceTerminal: { status: 410, body: 'empty' },

@@ -5,6 +5,7 @@
 export type DurableErrorCode =
   | 'InvalidArgument'
   | 'OrchestratorNotRegistered'
+  | 'EntityNotRegistered'
   | 'InstanceNotFound'
   | 'InstanceAlreadyExists'
   | 'InstanceTerminal'

@@ -5,9 +5,11 @@
 import { checkLimits, type ActivityLimits } from './activity-limits.ts';
 import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
+import type { EntityFunction } from './entity-functions.ts';
 import type { Failure } from './failure.ts';
 
-const brand: unique symbol = Symbol.for('perdure.definition');
+/** Marks definitions, also across copies of this package. */
+export const brand: unique symbol = Symbol.for('perdure.definition');
 
 /** Milliseconds, or text such as `'250ms'`, `'30s'`, `'15m'`, `'24h'`, `'7d'`, or ISO 8601 such as `'PT24H'`. */
 export type Duration = number | string;
@@ -211,7 +213,8 @@ export interface ActivityDefinition<Input, Output> {
   run(input: Input, context: ActivityContext): Promise<Output> | Output;
 }
 
-export type FunctionDefinition = OrchestrationDefinition<never, unknown> | ActivityDefinition<never, unknown>;
+export type FunctionDefinition =
+  OrchestrationDefinition<never, unknown> | ActivityDefinition<never, unknown> | EntityFunction;
 
 /**
  * Defines an orchestration.
@@ -255,7 +258,7 @@ export function isFunctionDefinition(value: unknown): value is FunctionDefinitio
     typeof value === 'object' &&
     value !== null &&
     brand in value &&
-    (value[brand] === 'orchestration' || value[brand] === 'activity')
+    (value[brand] === 'orchestration' || value[brand] === 'activity' || value[brand] === 'entity')
   );
 }
 
@@ -269,11 +272,24 @@ export function isActivity(value: unknown): value is ActivityDefinition<never, u
   return isFunctionDefinition(value) && value[brand] === 'activity';
 }
 
-function check(kind: string, name: unknown, body: unknown): void {
+/** Whether it is a definition of an entity. */
+export function isEntity(value: unknown): value is EntityFunction {
+  return isFunctionDefinition(value) && value[brand] === 'entity';
+}
+
+/** @throws TypeError for a name that no function can have */
+export function checkFunctionName(kind: string, name: unknown): void {
   if (typeof name !== 'string' || name.length === 0 || name.length > 256 || /[/\\#?\p{Cc}]/u.test(name)) {
     throw new TypeError(
       `${kind}(name, …): the name must be a text of 1 to 256 characters without / \\ # ? or control characters.`,
     );
+  }
+}
+
+function check(kind: string, name: string, body: unknown): void {
+  checkFunctionName(kind, name);
+  if (name.startsWith('@')) {
+    throw new TypeError(`${kind}('${name}', …): names that begin with '@' are reserved for entities.`);
   }
   if (typeof body !== 'function') {
     throw new TypeError(`${kind}('${name}', …): the second argument must be the function to run.`);

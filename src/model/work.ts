@@ -207,6 +207,7 @@ export interface ActivityCompletion {
 export interface FunctionNames {
   readonly orchestrators: readonly string[];
   readonly activities: readonly string[];
+  readonly entities: readonly string[];
 }
 
 /** A hint that something changed. Polling finds everything without it (A8). */

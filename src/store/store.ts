@@ -2,6 +2,15 @@
  * The storage port. Clients work with single instances (an implementation may join concurrent calls into one
  * statement), workers with batches of turns and tasks. It never looks inside an event (A3).
  */
+import type {
+  EntityCommit,
+  EntityContents,
+  EntityFilter,
+  EntityLock,
+  EntityMetadata,
+  EntityPage,
+  EntityRequest,
+} from '../model/entity-work.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type {
   EventRaised,
@@ -98,8 +107,46 @@ export interface NotificationBus {
   subscribe(listener: (notification: WorkNotification) => void): () => void;
 }
 
+/** A message to an entity, which creates it. */
+export interface MessageForEntity {
+  readonly hubId: number;
+  /** `@name@key`, the name in lower case. */
+  readonly instanceId: string;
+  readonly event: EntityRequest;
+}
+
+/** An entity without state, lock and messages, as it was at a sequence. */
+export interface EmptyEntity {
+  readonly key: InstanceKey;
+  readonly fence: number;
+}
+
+/** A lock whose holder has ended, has continued as new or is gone. */
+export interface OrphanedLock {
+  readonly key: InstanceKey;
+  readonly instanceId: string;
+  readonly lock: EntityLock;
+}
+
+/** Where a search in the order of keys goes on. */
+export interface KeyPage {
+  /** `'0'`: from the beginning. */
+  readonly after: InstanceKey;
+  readonly limit: number;
+}
+
+/** What clients and workers need of a store to send to entities and to tidy up after them. */
+export interface EntityCareStore {
+  /** Stores a message for an entity; there is one afterwards, with or without a state. */
+  sendToEntity(message: MessageForEntity): Promise<void>;
+  findEmptyEntities(hubId: number, page: KeyPage): Promise<readonly EmptyEntity[]>;
+  /** Removes entities that nobody owns and that are still as they were, and empty. @returns those removed */
+  removeEmptyEntities(entities: readonly EmptyEntity[]): Promise<readonly InstanceKey[]>;
+  findOrphanedLocks(hubId: number, page: KeyPage): Promise<readonly OrphanedLock[]>;
+}
+
 /** What clients need of a store. */
-export interface ClientStore {
+export interface ClientStore extends EntityCareStore {
   readonly notifications: NotificationBus;
   /** The id of a task hub by its name (without regard to case), or `undefined` when nothing was ever started in it. */
   findHub(name: string): Promise<number | undefined>;
@@ -131,9 +178,25 @@ export interface ClientStore {
     filter: InstanceFilter,
     page: { readonly limit: number; readonly continuationToken?: string },
   ): Promise<InstancePage>;
+  /** Removes an instance that has ended, or an entity as it is. */
   purgeInstance(hubId: number, instanceId: string): Promise<PurgeOutcome>;
   /** Removes terminal instances that match, in small transactions. @returns how many */
   purgeInstances(hubId: number, filter: InstanceFilter): Promise<number>;
+  getEntity(
+    hubId: number,
+    instanceId: string,
+    options: { readonly includeState: boolean },
+  ): Promise<EntityMetadata | undefined>;
+  /**
+   * Pages by instance id.
+   * @param page.limit 1 to 1,000
+   * @throws DurableError `InvalidArgument` for a token that is not ours or belongs to another filter
+   */
+  listEntities(
+    hubId: number,
+    filter: EntityFilter,
+    page: { readonly limit: number; readonly continuationToken?: string },
+  ): Promise<EntityPage>;
   /** The function names that live workers of the hub have registered; `undefined` when no worker lives. */
   liveFunctionNames(hubId: number): Promise<FunctionNames | undefined>;
   /** The store's time, by which it judges what is due: milliseconds since 1970. */
@@ -182,7 +245,7 @@ export interface ActivityClaim {
 }
 
 /** What workers need of a store. */
-export interface WorkerStore {
+export interface WorkerStore extends EntityCareStore {
   readonly notifications: NotificationBus;
   ensureHub(name: string): Promise<number>;
   /** @returns the new worker's id, the database's time, and whether no other worker of the hub lives */
@@ -204,8 +267,8 @@ export interface WorkerStore {
   /** Ends the lease: tasks are given back, what it still owns of instances can be taken over. */
   deregisterWorker(workerId: WorkerId): Promise<void>;
   /**
-   * Takes ownership of up to `limit` claimable instances (decision 2) with one of these names, which are compared without
-   * case. A worker whose lease has ended gets none.
+   * Takes ownership of up to `limit` claimable instances (decision 2) with one of these names (`@name` for entities),
+   * which are compared without case. A worker whose lease has ended gets none.
    */
   claimOrchestrations(request: {
     readonly workerId: WorkerId;
@@ -223,6 +286,17 @@ export interface WorkerStore {
   readClaimed(
     requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
   ): Promise<readonly ClaimContents[]>;
+  /** The same for entities: their visible messages, and what is stored of them where it is not known. */
+  readEntities(
+    requests: readonly { readonly key: InstanceKey; readonly withRecord: boolean }[],
+  ): Promise<readonly EntityContents[]>;
+  /** Writes batches of many entities in one statement, each under its own fence. Outcomes in the order given. */
+  commitEntities(workerId: WorkerId, commits: readonly EntityCommit[]): Promise<readonly CommitOutcome[]>;
+  /**
+   * Names under which entities are claimed (`@name`), that no live worker has listed for `graceMs`, of entities for which a
+   * message has waited as long.
+   */
+  findUnregisteredEntities(request: { readonly hubId: number; readonly graceMs: number }): Promise<readonly string[]>;
   /** The start of an instance that has neither a history nor a start message: its first owner died with it. */
   readStart(key: InstanceKey): Promise<Omit<ExecutionStarted, 'timestamp'> | undefined>;
   /** Writes many turns in one statement, each under its own fence. Outcomes in the order given. */

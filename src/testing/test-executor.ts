@@ -1,6 +1,7 @@
 /** Runs the functions of an environment: the real executor, which counts calls and knows mocks. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Replay } from '../core/replay/replay.ts';
+import type { EntityBatch, EntityBatchOutcome } from '../model/entity-work.ts';
 import { isOrchestration, type FunctionDefinition } from '../model/functions.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
@@ -66,6 +67,10 @@ export class TestExecutor implements Executor {
 
   hasActivity(name: string): boolean {
     return this.#executor.hasActivity(name);
+  }
+
+  runEntityBatch(batch: EntityBatch): Promise<EntityBatchOutcome> {
+    return this.#executor.runEntityBatch(batch);
   }
 
   async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {

@@ -170,6 +170,8 @@ export class WorkerLife {
         };
         return guarded;
       },
+      runEntityBatch: (batch) =>
+        this.#guard(`a batch of entity '${batch.instanceId}'`, () => executor.runEntityBatch(batch)),
       runActivity: (work, cancellation) =>
         this.#guard(`activity '${work.name}' of instance '${work.instanceId}'`, () =>
           this.#runActivity(executor, work, cancellation),

@@ -4,6 +4,7 @@
  */
 import type { Decision } from '../model/actions.ts';
 import type { ActivityLimits } from '../model/activity-limits.ts';
+import type { EntityBatch, EntityBatchOutcome } from '../model/entity-work.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
 
@@ -40,6 +41,8 @@ export interface Executor {
   hasActivity(name: string): boolean;
   /** Activities that must not run as often as there are slots, by name in lower case; most have no limit. */
   readonly limits: ReadonlyMap<string, ActivityLimits>;
+  /** Runs operations of an entity one after the other. One whose entity is not registered here fails each of them. */
+  runEntityBatch(batch: EntityBatch): Promise<EntityBatchOutcome>;
   /** Never rejects. The cancellation's `signal` aborts on timeout, termination and shutdown. */
   runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome>;
 }

@@ -5,6 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { stateOf, type ExecutionState } from '../core/state/execution-state.ts';
+import type { EntityRecord } from '../model/entity-work.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
@@ -29,6 +30,15 @@ export function openMemory(executor: Executor, instance: OwnedInstance, history:
   };
 }
 
+/** What is kept of an entity between its batches. */
+export interface EntityMemory {
+  readonly record: EntityRecord;
+  /** How often its batch has failed as a whole since it last succeeded. */
+  failures?: number;
+  /** Operations run one at a time: one of them cannot be stored. */
+  readonly oneByOne?: boolean;
+}
+
 export interface LiveInstance {
   instance: OwnedInstance;
   owned: boolean;
@@ -40,6 +50,8 @@ export interface LiveInstance {
   takenOver: boolean;
   /** What the engine and the orchestrator know; `undefined`: read the history first. */
   memory: Memory | undefined;
+  /** The same of an entity. */
+  entity: EntityMemory | undefined;
   /** What happened here and the next turn takes: ends of local activities, its own start. */
   events: LocalEvent[];
   /** Local activities under way, by the id of their TaskScheduled. */
@@ -116,6 +128,7 @@ export class LiveInstances {
       inboxWaiting: true,
       takenOver: claim.takenOver,
       memory: fresh ? idle.memory : undefined,
+      entity: fresh ? idle.entity : undefined,
       events: [],
       running: new Map(),
       dueAt: Number.POSITIVE_INFINITY,
@@ -129,7 +142,7 @@ export class LiveInstances {
   giveUp(live: LiveInstance): void {
     live.owned = false;
     if (this.#owned.get(live.instance.key) === live) this.#owned.delete(live.instance.key);
-    if (live.memory !== undefined) this.#idle?.set(live.instance.key, live);
+    if (live.memory !== undefined || live.entity !== undefined) this.#idle?.set(live.instance.key, live);
     // What is too heavy by itself was not taken in.
     if (this.#idle?.has(live.instance.key) !== true) forget(live);
   }
@@ -167,4 +180,5 @@ function isAtRest(live: LiveInstance): boolean {
 function forget(live: LiveInstance): void {
   live.memory?.run.dispose();
   live.memory = undefined;
+  live.entity = undefined;
 }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { closeTurn, failTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
 import { applyEvent, emptyState } from '../core/state/execution-state.ts';
 import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
+import { isEntityInstanceId } from '../model/entity-id.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
@@ -131,7 +132,7 @@ export class OrchestrationProcessor {
   inboxArrived(keys: readonly InstanceKey[]): void {
     for (const key of keys) {
       const live = this.#options.live.getOwned(key);
-      if (live === undefined) continue;
+      if (live === undefined || isEntityInstanceId(live.instance.instanceId)) continue;
       live.inboxWaiting = true;
       this.#pump(live);
     }
@@ -140,7 +141,7 @@ export class OrchestrationProcessor {
   /** Looks at the inboxes of all owned instances, or of those with a timer due by then. */
   inboxesDue(until = Number.POSITIVE_INFINITY): void {
     for (const live of [...this.#options.live.owned()]) {
-      if (live.dueAt > until) continue;
+      if (live.dueAt > until || isEntityInstanceId(live.instance.instanceId)) continue;
       live.dueAt = Number.POSITIVE_INFINITY;
       live.inboxWaiting = true;
       this.#pump(live);

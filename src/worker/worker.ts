@@ -7,15 +7,15 @@ import { hostname } from 'node:os';
 import { defaultLimits } from '../core/state/close-turn.ts';
 import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
 import { within } from '../flow/within.ts';
+import { entityExecutionName } from '../model/entity-id.ts';
 import type { NewInstance, StartOffer, WorkerId, WorkNotification } from '../model/work.ts';
 import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
-import { ActivityProcessor } from './activity-processor.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { abortAll, defaultLiveLimits, LiveInstances } from './live-instances.ts';
-import { OrchestrationProcessor } from './orchestration-processor.ts';
-import { Strays } from './strays.ts';
+import { maintain } from './maintenance.ts';
+import { openSession, take, type Lease, type Session } from './session.ts';
 import { WorkLoop } from './work-loop.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
@@ -26,8 +26,6 @@ const claimEndMs = 2_000;
 /** How long giving back what is left may take. */
 const handOverMs = 5_000;
 const maxMaintenanceMs = 10_000;
-/** How long the answer to a claim may take before what it took is looked for. */
-const strayAfterMs = 1_000;
 /** Instances claimed even when all activity slots are taken, one handful after the other: their turns must go on. */
 const minClaim = 16;
 const maxClaim = 1_000;
@@ -40,6 +38,8 @@ export class Worker {
   readonly #clock: DatabaseClock;
   readonly #slots: ActivitySlots;
   readonly #orchestratorNames: ReadonlySet<string>;
+  /** Names of the executions that this worker claims. */
+  readonly #names: readonly string[];
   readonly #claimLoop: WorkLoop;
   readonly #taskLoop: WorkLoop;
   #session: Session | undefined;
@@ -61,6 +61,8 @@ export class Worker {
     this.#own = options.clock ?? processClock;
     this.#clock = new DatabaseClock(this.#own);
     this.#orchestratorNames = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
+    const { orchestrators, entities } = options.executor.functions;
+    this.#names = [...orchestrators, ...entities.map(entityExecutionName)];
     this.#slots = new ActivitySlots(options.executor, {
       slots: options.maxActivities,
       maxBacklog,
@@ -118,7 +120,7 @@ export class Worker {
     const { orchestrations, activities, live } = session;
     const { stopGraceMs, store, log } = this.#options;
     // Each wait has a bound: while the database is away turns do not end.
-    await within(orchestrations.stop(), stopGraceMs);
+    await within(Promise.all([orchestrations.stop(), session.entities.stop()]), stopGraceMs);
     await this.#until(() => this.#slots.underWay === 0, stopGraceMs);
     activities.abortAll('The worker stops.');
     for (const instance of live.owned()) abortAll(instance, 'The worker stops.');
@@ -161,19 +163,15 @@ export class Worker {
     this.#slots.alone = alone;
     const live = new LiveInstances(this.#options.live ?? defaultLiveLimits);
     const lease: Lease = { endsAt: sentAt + leaseMs };
-    const shared = { store, workerId, hubId: this.#hubId, slots: this.#slots, log };
-    const orchestrations = new OrchestrationProcessor({
-      ...shared,
-      executor,
-      live,
+    this.#session = openSession({
+      ...{ store, executor, workerId, hubId: this.#hubId, live, lease, log },
+      slots: this.#slots,
       clock: this.#clock,
+      own: this.#own,
       limits: this.#options.limits ?? defaultLimits,
       onRoom: () => this.#claimLoop.resume(),
       onTimer: (fireAt) => this.#armTimer(fireAt),
     });
-    const activities = new ActivityProcessor({ ...shared, limits: executor.limits });
-    const strays = { instances: new Strays(strayAfterMs), tasks: new Strays(strayAfterMs) };
-    this.#session = { workerId, lease, live, orchestrations, activities, strays };
     log.info({ workerId }, 'worker registered');
   }
 
@@ -218,6 +216,7 @@ export class Worker {
       this.#claimLoop.wake();
       this.#taskLoop.wake();
       this.#session?.orchestrations.inboxesDue();
+      this.#session?.entities.inboxesDue();
       return;
     }
     if (notification.hubId !== this.#hubId) return;
@@ -225,6 +224,7 @@ export class Worker {
     else if (notification.kind === 'activities') this.#taskLoop.wake();
     else if (notification.kind === 'inbox') {
       this.#session?.orchestrations.inboxArrived(notification.keys);
+      this.#session?.entities.inboxArrived(notification.keys);
       // It may have been given up while the message was stored.
       this.#claimLoop.wake();
     }
@@ -234,7 +234,7 @@ export class Worker {
   async #claimInstances(): Promise<'more' | 'enough' | 'full'> {
     const session = this.#session;
     if (this.#stopping || session === undefined) return 'enough';
-    const { turns } = session.orchestrations;
+    const turns = session.orchestrations.turns + session.entities.turns;
     const limit = Math.min(
       this.#options.maxTurns - turns,
       maxClaim,
@@ -244,12 +244,12 @@ export class Worker {
     const claims = await this.#options.store.claimOrchestrations({
       workerId: session.workerId,
       hubId: this.#hubId,
-      names: this.#options.executor.functions.orchestrators,
+      names: this.#names,
       limit,
       includeDeadOwners: this.#deadWorkers,
     });
     if (this.#session !== session) return 'enough'; // claimed for an id whose lease has ended
-    session.orchestrations.take(claims);
+    take(session, claims);
     return claims.length > 0 ? 'more' : 'enough';
   }
 
@@ -296,6 +296,7 @@ export class Worker {
     if (beat.instancesReady || beat.deadWorkers) this.#claimLoop.wake();
     if (beat.activitiesReady || beat.deadWorkers) this.#taskLoop.wake();
     session.orchestrations.inboxArrived(beat.inboxKeys);
+    session.entities.inboxArrived(beat.inboxKeys);
     if (beat.nextDueAt !== undefined) this.#armTimer(beat.nextDueAt);
     session.live.dropGone(quiet, new Set(beat.ownedInstances));
     await this.#collectStrays(session, beat);
@@ -312,7 +313,7 @@ export class Worker {
   /** Takes anew what belongs to this worker without its knowing. */
   async #collectStrays(session: Session, beat: Extract<Heartbeat, { kind: 'alive' }>): Promise<void> {
     const { store, log } = this.#options;
-    const { workerId, live, orchestrations, activities, strays } = session;
+    const { workerId, live, activities, strays } = session;
     const held = new Set(activities.claimed);
     const tasks = strays.tasks.find(
       beat.ownedTasks.filter((id) => !held.has(id)),
@@ -328,7 +329,7 @@ export class Worker {
     if (keys.length === 0) return;
     log.warn({ instances: keys.length }, 'instances are taken anew that this worker owned without having them');
     const claims = await store.takeBackInstances(workerId, keys);
-    if (this.#session === session) orchestrations.take(claims);
+    if (this.#session === session) take(session, claims);
   }
 
   async #maintain(): Promise<void> {
@@ -336,13 +337,23 @@ export class Worker {
     const everyMs = Math.max(pollMs, Math.min(maxMaintenanceMs, unregisteredGraceMs / 3));
     if (this.#own.now() - this.#maintainedAt < everyMs) return;
     this.#maintainedAt = this.#own.now();
-    await store.removeDeadWorkers(this.#hubId);
-    await store.sweepMessages(this.#hubId);
-    const names = await store.failUnregisteredActivities({ hubId: this.#hubId, graceMs: unregisteredGraceMs });
-    if (names.length === 0) return;
-    log.warn({ activities: names }, 'activities failed that no live worker has registered');
-    store.notifications.publish({ kind: 'instances', hubId: this.#hubId });
-    this.#session?.orchestrations.inboxesDue();
+    const hubId = this.#hubId;
+    const { told, unregisteredEntities } = await maintain({ store, hubId, graceMs: unregisteredGraceMs, log });
+    if (told) {
+      store.notifications.publish({ kind: 'instances', hubId });
+      this.#session?.orchestrations.inboxesDue();
+    }
+    const session = this.#session;
+    if (session === undefined || this.#stopping || unregisteredEntities.length === 0) return;
+    // Somebody has to say that nobody knows them.
+    const claims = await store.claimOrchestrations({
+      workerId: session.workerId,
+      hubId,
+      names: unregisteredEntities,
+      limit: minClaim,
+      includeDeadOwners: false,
+    });
+    if (this.#session === session) take(session, claims);
   }
 
   /** Wakes when the next message becomes visible; the heartbeat finds what this misses. */
@@ -356,21 +367,7 @@ export class Worker {
       this.#dueAt = Number.POSITIVE_INFINITY;
       this.#claimLoop.wake();
       this.#session?.orchestrations.inboxesDue(this.#clock.now() + 1);
+      this.#session?.entities.inboxesDue();
     });
   }
-}
-
-/** How long a registration holds, by the monotonic clock; counted from when the heartbeat was sent. */
-interface Lease {
-  endsAt: number;
-}
-
-/** Everything that belongs to one registration. */
-interface Session {
-  readonly workerId: WorkerId;
-  readonly lease: Lease;
-  readonly live: LiveInstances;
-  readonly orchestrations: OrchestrationProcessor;
-  readonly activities: ActivityProcessor;
-  readonly strays: { readonly instances: Strays; readonly tasks: Strays };
 }

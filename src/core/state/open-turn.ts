@@ -13,6 +13,7 @@ import type {
 } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
 import type { ExecutionState } from './execution-state.ts';
+import { inOrder } from './message-order.ts';
 
 /** The end of an activity that ran in the instance's own worker, or the start of an instance that was born owned. */
 export type LocalEvent =
@@ -50,7 +51,7 @@ export interface NothingToDo {
 export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | NothingToDo {
   const mine: Message[] = [];
   const consumed: string[] = [];
-  for (const message of inOrder(input.messages)) {
+  for (const message of inOrder(input.messages, isTimer)) {
     if (message.executionId === null || message.executionId === state.executionId) mine.push(message);
     else consumed.push(message.id); // for an execution that is over
   }
@@ -147,25 +148,7 @@ function startFirst(messages: readonly Message[]): readonly Message[] {
   return start === undefined || at === 0 ? messages : [start, ...messages.slice(0, at), ...messages.slice(at + 1)];
 }
 
-/** A timer takes its place when it becomes visible, not when it was created; everything else keeps its order. */
-function inOrder(messages: readonly Message[]): readonly Message[] {
-  const timers = messages.filter((message) => isTimer(message.event));
-  if (timers.length === 0) return messages;
-  timers.sort((a, b) => a.visibleAt - b.visibleAt);
-  const ordered: Message[] = [];
-  let next = 0;
-  for (const message of messages) {
-    if (isTimer(message.event)) continue;
-    for (let timer = timers[next]; timer !== undefined && timer.visibleAt <= message.visibleAt; timer = timers[next]) {
-      ordered.push(timer);
-      next += 1;
-    }
-    ordered.push(message);
-  }
-  return [...ordered, ...timers.slice(next)];
-}
-
 /** Whether a message was stored to become visible later: a timer, or the time-out of an activity. */
-function isTimer(event: InboxEvent): boolean {
+function isTimer({ event }: Message): boolean {
   return event.type === 'TimerFired' || (event.type === 'TaskFailed' && event.timedOut === true);
 }

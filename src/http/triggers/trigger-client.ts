@@ -15,6 +15,7 @@ import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../../
 import { type LinkSigner, signFunction } from '../link-signer.ts';
 import { checkStatusText, type LinkScope, managementPayload, statusUri } from '../links.ts';
 import { hasEnded, presentOutput, presentStatus } from '../present.ts';
+import { ForwardedEntityClient } from './forwarded-entity-client.ts';
 import { textResponse } from './trigger-response.ts';
 
 /** What the links of a trigger's answers are made of. */
@@ -32,12 +33,13 @@ export interface TriggerLinks {
 const defaultTimeoutMs = 10_000;
 const shown = { input: true, history: false, historyOutput: false };
 
-export class TriggerClient implements DurableClient {
+export class TriggerClient extends ForwardedEntityClient implements DurableClient {
   readonly taskHub: string;
   readonly #client: OrchestrationClient;
   readonly #links: TriggerLinks;
 
   constructor(client: OrchestrationClient, links: TriggerLinks) {
+    super(client);
     this.taskHub = client.taskHub;
     this.#client = client;
     this.#links = links;

@@ -1,4 +1,5 @@
 /** What clients do with single instances: start, send, look, end before the start, purge. */
+import { isEntityInstanceId } from '../../model/entity-id.ts';
 import { isTerminal, terminalStatuses, type OrchestrationInstance } from '../../model/instance.ts';
 import type { InstanceKey } from '../../model/work.ts';
 import type {
@@ -102,7 +103,7 @@ export function purgeInstance(data: MemoryData, hubId: number, instanceId: strin
   const instance = data.find(hubId, instanceId);
   if (instance === undefined) return { kind: 'not-found' };
   const { status } = instance.execution;
-  if (!isTerminal(status)) return { kind: 'not-terminal', status };
+  if (!isTerminal(status) && !isEntityInstanceId(instanceId)) return { kind: 'not-terminal', status };
   data.remove(instance);
   return { kind: 'purged' };
 }

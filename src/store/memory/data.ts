@@ -2,6 +2,7 @@
  * What the memory store remembers, and the looks-up that its parts share. One thread and no waiting inside a call: every
  * method of the port is one step, so nothing here needs locks or transactions.
  */
+import type { EntityRecord } from '../../model/entity-work.ts';
 import { DurableError } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { HistoryEvent, InboxEvent } from '../../model/history.ts';
@@ -16,6 +17,8 @@ export interface StoredMessage {
   readonly executionId: string | null;
   readonly timerId: number | null;
   readonly event: string;
+  /** For one that waits for an entity's lock: when it became visible. */
+  readonly arrivedAt?: number;
 }
 
 /** The execution that a live instance is in. */
@@ -72,7 +75,8 @@ export interface StoredTask extends NewActivityTask {
 export interface StoredWorker {
   readonly id: WorkerId;
   readonly hubId: number;
-  readonly orchestrators: readonly string[];
+  /** Names of executions that it can run. */
+  readonly executables: readonly string[];
   readonly activities: readonly string[];
   expiresAt: number;
 }
@@ -84,6 +88,8 @@ export class MemoryData {
   readonly instances = new Map<InstanceKey, StoredInstance>();
   readonly tasks = new Map<string, StoredTask>();
   readonly workers = new Map<WorkerId, StoredWorker>();
+  /** What entities keep; none before the first batch. */
+  readonly entities = new Map<InstanceKey, EntityRecord>();
   /** Everybody who listens, by the store through which they do. */
   readonly listeners = new Map<object, Set<(notification: WorkNotification) => void>>();
   readonly #byAddress = new Map<string, StoredInstance>();
@@ -128,6 +134,7 @@ export class MemoryData {
     this.instances.delete(instance.key);
     this.#byAddress.delete(addressOf(instance.hubId, instance.instanceId));
     this.removeTasks(instance.key);
+    this.entities.delete(instance.key);
   }
 
   removeTasks(key: InstanceKey): void {

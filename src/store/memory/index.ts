@@ -8,6 +8,7 @@ import type { NotificationBus, Store } from '../store.ts';
 import * as activities from './activities.ts';
 import * as clients from './clients.ts';
 import type { MemoryData } from './data.ts';
+import * as entities from './entities.ts';
 import * as listings from './listings.ts';
 import * as turns from './turns.ts';
 import * as workers from './workers.ts';
@@ -50,6 +51,19 @@ export function openMemoryStore(data: MemoryData): Store {
     purgeInstances: async (hubId, filter) => listings.purgeInstances(data, hubId, filter),
     liveFunctionNames: async (hubId) => workers.liveFunctionNames(data, hubId),
     now: async () => data.now(),
+    sendToEntity: async (message) => {
+      const { key, execution } = entities.sendToEntity(data, message);
+      const { hubId } = message;
+      notifications.publish(
+        execution.owner === null ? { kind: 'instances', hubId } : { kind: 'inbox', hubId, keys: [key] },
+      );
+    },
+    getEntity: async (hubId, instanceId, { includeState }) =>
+      entities.getEntity(data, { hubId, instanceId }, includeState),
+    listEntities: async (hubId, filter, page) => entities.listEntities(data, { hubId, filter }, page),
+    findEmptyEntities: async (hubId, page) => entities.findEmptyEntities(data, hubId, page),
+    removeEmptyEntities: async (found) => entities.removeEmptyEntities(data, found),
+    findOrphanedLocks: async (hubId, page) => entities.findOrphanedLocks(data, hubId, page),
     ping: async () => undefined,
 
     registerWorker: async (worker) => workers.registerWorker(data, worker),
@@ -60,6 +74,9 @@ export function openMemoryStore(data: MemoryData): Store {
     claimOrchestrations: async (request) => turns.claimOrchestrations(data, request),
     takeBackInstances: async (workerId, keys) => turns.takeBackInstances(data, workerId, keys),
     readClaimed: async (requests) => turns.readClaimed(data, requests),
+    readEntities: async (requests) => entities.readEntities(data, requests),
+    commitEntities: async (workerId, commits) => commits.map((commit) => entities.commitEntity(data, workerId, commit)),
+    findUnregisteredEntities: async (request) => entities.findUnregisteredEntities(data, request),
     readStart: async (key) => turns.readStart(data, key),
     commitTurns: async (workerId, batch) => batch.map((turn) => turns.commitTurn(data, workerId, turn)),
     discardMessages: async (workerId, discards) => turns.discardMessages(data, workerId, discards),

@@ -1,5 +1,6 @@
 /** Worker rows: one lease for each worker, which holds for everything it owns. */
 import type { FunctionNames, WorkerId } from '../../model/work.ts';
+import { toExecutableNames, toFunctionNames } from '../executable-names.ts';
 import type { Heartbeat, WorkerStore } from '../store.ts';
 import { nameSet, type MemoryData } from './data.ts';
 
@@ -14,7 +15,9 @@ export function registerWorker(
   const now = data.now();
   const alone = isAlone(data, hubId);
   const workerId = String(data.nextId());
-  data.workers.set(workerId, { id: workerId, hubId, ...functions, expiresAt: now + leaseMs });
+  const { activities } = functions;
+  const expiresAt = now + leaseMs;
+  data.workers.set(workerId, { id: workerId, hubId, executables: toExecutableNames(functions), activities, expiresAt });
   return { workerId, now, alone };
 }
 
@@ -34,7 +37,7 @@ export function heartbeat(data: MemoryData, request: Parameters<WorkerStore['hea
 
   const instances = [...data.liveOf(hubId)];
   const tasks = [...data.tasks.values()].filter((task) => task.hubId === hubId);
-  const orchestrators = nameSet(worker.orchestrators);
+  const executables = nameSet(worker.executables);
   const activities = nameSet(worker.activities);
   const owned = instances.filter(({ execution }) => execution.owner === workerId);
   const hasMessages = (instance: (typeof instances)[number]): boolean => data.visibleMessages(instance).length > 0;
@@ -44,7 +47,7 @@ export function heartbeat(data: MemoryData, request: Parameters<WorkerStore['hea
     now,
     instancesReady: instances.some(
       (instance) =>
-        instance.execution.owner === null && orchestrators.has(instance.name.toLowerCase()) && hasMessages(instance),
+        instance.execution.owner === null && executables.has(instance.name.toLowerCase()) && hasMessages(instance),
     ),
     activitiesReady: tasks.some((task) => task.owner === null && activities.has(task.name.toLowerCase())),
     deadWorkers:
@@ -85,11 +88,7 @@ function endLease(data: MemoryData, workerId: WorkerId): void {
 
 export function liveFunctionNames(data: MemoryData, hubId: number): FunctionNames | undefined {
   const living = [...data.workers.values()].filter((worker) => worker.hubId === hubId && data.lives(worker.id));
-  if (living.length === 0) return undefined;
-  return {
-    orchestrators: [...new Set(living.flatMap((worker) => worker.orchestrators))].sort(),
-    activities: [...new Set(living.flatMap((worker) => worker.activities))].sort(),
-  };
+  return living.length === 0 ? undefined : toFunctionNames(living);
 }
 
 export function removeDeadWorkers(data: MemoryData, hubId: number): void {

@@ -20,6 +20,7 @@ export function deletions(t: Tables) {
     deleteExecution: `delete from ${t.executions} where instance_key = $1`,
     deleteHistory: `delete from ${t.history} where instance_key = $1`,
     deleteMessages: `delete from ${t.messages} where instance_key = $1`,
+    deleteEntity: `delete from ${t.entities} where instance_key = $1`,
     deleteTasks: `delete from ${t.tasks} where instance_key = $1`,
   };
 }
@@ -34,4 +35,5 @@ export async function deleteInstance(
   await client.query(sql.deleteMessages, [key]);
   await client.query(sql.deleteHistory, [key]);
   await client.query(sql.deleteTasks, [key]);
+  await client.query(sql.deleteEntity, [key]);
 }

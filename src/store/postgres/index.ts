@@ -8,6 +8,8 @@ import type { AccessStore } from '../access-store.ts';
 import { PostgresAccess } from './access.ts';
 import { Activities } from './activities.ts';
 import type { Database } from './database.ts';
+import { Entities } from './entities.ts';
+import { EntityQueries } from './entity-queries.ts';
 import { toStoreError } from './errors.ts';
 import { Hubs } from './hubs.ts';
 import { Instances } from './instances.ts';
@@ -114,6 +116,9 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const closing = new AbortController();
   const turnCommits = new TurnCommits(forWorkers, tables, closing.signal);
   const activities = new Activities(forWorkers, tables);
+  const entities = new Entities(forWorkers, tables, closing.signal);
+  const clientEntities = new Entities(forClients, tables, closing.signal);
+  const entityQueries = new EntityQueries(forClients, tables);
   const leases = new Workers(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
   const clock = statement('clock', `select ${nowMs} as now`);
@@ -156,6 +161,18 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       if (row === undefined) throw new Error('the database did not tell its time');
       return row.now;
     },
+    sendToEntity: async (message) => {
+      const told = await entityQueries.send(message);
+      const { hubId } = message;
+      if (told.some((one) => !one.owned)) notifications.publish({ kind: 'instances', hubId });
+      const keys = told.filter((one) => one.owned).map((one) => one.key);
+      if (keys.length > 0) notifications.publish({ kind: 'inbox', hubId, keys });
+    },
+    getEntity: (hubId, instanceId, { includeState }) => entityQueries.get(hubId, instanceId, includeState),
+    listEntities: (hubId, filter, page) => entityQueries.list(hubId, filter, page),
+    findEmptyEntities: (hubId, page) => clientEntities.findEmpty(hubId, page),
+    removeEmptyEntities: (found) => clientEntities.removeEmpty(found),
+    findOrphanedLocks: (hubId, page) => clientEntities.findOrphanedLocks(hubId, page),
     ping: async () => {
       await forClients.rows(ping, []);
     },
@@ -172,6 +189,9 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     claimOrchestrations: (request) => orchestrations.claim(request),
     readClaimed: (requests) => orchestrations.read(requests),
     readStart: (key) => orchestrations.readStart(key),
+    readEntities: (requests) => entities.read(requests),
+    commitEntities: (workerId, commits) => entities.commit(workerId, commits),
+    findUnregisteredEntities: (request) => entities.findUnregistered(request),
     sweepMessages: (hubId) => orchestrations.sweep(hubId),
     commitTurns: (workerId, turns) => turnCommits.commit(workerId, turns),
     discardMessages: (workerId, discards) => orchestrations.discard(workerId, discards),
@@ -225,6 +245,12 @@ function withStoreErrors(store: ClientStore): ClientStore {
     purgeInstances: wrap(store.purgeInstances),
     liveFunctionNames: wrap(store.liveFunctionNames),
     now: wrap(store.now),
+    sendToEntity: wrap(store.sendToEntity),
+    getEntity: wrap(store.getEntity),
+    listEntities: wrap(store.listEntities),
+    findEmptyEntities: wrap(store.findEmptyEntities),
+    removeEmptyEntities: wrap(store.removeEmptyEntities),
+    findOrphanedLocks: wrap(store.findOrphanedLocks),
     ping: wrap(store.ping),
   };
 }

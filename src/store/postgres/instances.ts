@@ -3,6 +3,7 @@
  * statements (idea 7 of performance.md).
  */
 import { Batcher } from '../../flow/batcher.ts';
+import { isEntityInstanceId } from '../../model/entity-id.ts';
 import { DurableError } from '../../model/errors.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
 import type { InstanceKey } from '../../model/work.ts';
@@ -222,7 +223,10 @@ export class Instances {
           // An earlier sending has removed it, though its answer was lost; the id may be in use again.
           if (sent !== undefined && row?.key !== sent) return { kind: 'purged' };
           if (row === undefined) return { kind: 'not-found' };
-          if (!isTerminal(row.status)) return { kind: 'not-terminal', status: row.status };
+          // An entity never ends.
+          if (!isTerminal(row.status) && !isEntityInstanceId(instanceId)) {
+            return { kind: 'not-terminal', status: row.status };
+          }
           sent = row.key;
           await deleteInstance(client, this.#sql, row.key);
           return { kind: 'purged' };

@@ -18,6 +18,20 @@ const maxMessagesPerTurn = 1_000;
 const claimColumns = `e.instance_key as key, i.instance_id, e.name, i.version, e.execution_id, e.status, e.sequence,
          e.crash_count, e.custom_status`;
 
+/** The visible messages of the instances ($1), so many of each ($2) in order; one row at least for each. */
+export function readMessagesText(t: Tables): string {
+  return `select k.key as instance_key, m.id, m.execution_id, m.event, ${nowMs} as now,
+       floor(extract(epoch from m.visible_at) * 1000)::float8 as visible_at
+     from unnest($1::bigint[], $2::int[]) as k (key, take)
+     left join lateral (
+       select * from ${t.messages} m
+       where m.instance_key = k.key and m.visible_at <= now()
+       order by m.id
+       limit k.take
+     ) m on true
+     order by k.key, m.id`;
+}
+
 function statements(t: Tables) {
   return {
     // Walks messages_ready in order of visibility and locks the executions it may take, skipping those that another
@@ -78,19 +92,7 @@ function statements(t: Tables) {
       `select i.name, i.execution_id, i.version, i.input, i.tags from ${t.instances} i
        where i.key = $1 and (i.scheduled_start_at is null or i.scheduled_start_at <= now())`,
     ),
-    readMessages: statement(
-      'read_messages',
-      `select k.key as instance_key, m.id, m.execution_id, m.event, ${nowMs} as now,
-         floor(extract(epoch from m.visible_at) * 1000)::float8 as visible_at
-       from unnest($1::bigint[], $2::int[]) as k (key, take)
-       left join lateral (
-         select * from ${t.messages} m
-         where m.instance_key = k.key and m.visible_at <= now()
-         order by m.id
-         limit k.take
-       ) m on true
-       order by k.key, m.id`,
-    ),
+    readMessages: statement('read_messages', readMessagesText(t)),
     readHistory: statement(
       'read_history',
       `select h.instance_key, h.events

@@ -1,4 +1,5 @@
 /** Rows to model and back: the only place where stored text becomes types (`as` is allowed here). */
+import type { EntityMessage, EntityRequest } from '../../model/entity-work.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { HistoryEvent, InboxEvent } from '../../model/history.ts';
 import type { OrchestrationInstance, RuntimeStatus } from '../../model/instance.ts';
@@ -73,6 +74,11 @@ export function toMessage(row: MessageRow): Message {
     executionId: row.execution_id,
     event: { ...event, timestamp: row.visible_at },
   };
+}
+
+/** The same for a message to an entity. */
+export function toEntityMessage(row: MessageRow): EntityMessage {
+  return { id: row.id, visibleAt: row.visible_at, event: JSON.parse(row.event) as EntityRequest };
 }
 
 export function toMessageText(event: object): string {

@@ -21,6 +21,9 @@ export interface Tables {
   readonly accessKeys: string;
   readonly linkSecrets: string;
   readonly audit: string;
+  readonly entities: string;
+  /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
+  readonly knownKey: string;
 }
 
 export function tablesOf(schema: string): Tables {
@@ -37,6 +40,8 @@ export function tablesOf(schema: string): Tables {
     accessKeys: quoted('access_keys'),
     linkSecrets: quoted('link_secrets'),
     audit: quoted('audit'),
+    entities: quoted('entities'),
+    knownKey: quoted('known_key'),
   };
 }
 

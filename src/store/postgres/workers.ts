@@ -1,5 +1,6 @@
 /** Worker rows: one lease for each worker, which holds for everything it owns. */
 import type { FunctionNames, InstanceKey, WorkerId } from '../../model/work.ts';
+import { toExecutableNames, toFunctionNames } from '../executable-names.ts';
 import type { Heartbeat } from '../store.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 
@@ -68,7 +69,7 @@ function statements(t: Tables) {
     ),
     names: statement(
       'live_function_names',
-      `select orchestrators, activities from ${t.workers} where hub_id = $1 and expires_at > now()`,
+      `select orchestrators as executables, activities from ${t.workers} where hub_id = $1 and expires_at > now()`,
     ),
     removeDead: statement(
       'remove_dead_workers',
@@ -111,7 +112,7 @@ export class Workers {
     const [row] = await this.#runner.rows<{ id: string; now: number; alone: boolean }>(this.#sql.register, [
       worker.hubId,
       worker.name,
-      worker.functions.orchestrators,
+      toExecutableNames(worker.functions),
       worker.functions.activities,
       worker.leaseMs,
     ]);
@@ -156,12 +157,8 @@ export class Workers {
   }
 
   async liveNames(hubId: number): Promise<FunctionNames | undefined> {
-    const rows = await this.#runner.rows<{ orchestrators: string[]; activities: string[] }>(this.#sql.names, [hubId]);
-    if (rows.length === 0) return undefined;
-    return {
-      orchestrators: [...new Set(rows.flatMap((row) => row.orchestrators))].sort(),
-      activities: [...new Set(rows.flatMap((row) => row.activities))].sort(),
-    };
+    const rows = await this.#runner.rows<{ executables: string[]; activities: string[] }>(this.#sql.names, [hubId]);
+    return rows.length === 0 ? undefined : toFunctionNames(rows);
   }
 
   async removeDead(hubId: number): Promise<void> {

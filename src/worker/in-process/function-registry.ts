@@ -1,8 +1,10 @@
 import type { ActivityLimits } from '../../model/activity-limits.ts';
 import { builtInPrefix } from '../../model/durable-http.ts';
 import { DurableError } from '../../model/errors.ts';
+import type { EntityFunction } from '../../model/entity-functions.ts';
 import {
   isActivity,
+  isEntity,
   isFunctionDefinition,
   isOrchestration,
   type ActivityDefinition,
@@ -11,13 +13,14 @@ import {
 } from '../../model/functions.ts';
 import type { FunctionNames } from '../../model/work.ts';
 
-/** Definitions by name, without case. Orchestrations and activities have names of their own. */
+/** Definitions by name, without case. Orchestrations, activities and entities have names of their own. */
 export class FunctionRegistry {
   readonly names: FunctionNames;
   /** By name in lower case; only activities that have one. */
   readonly limits: ReadonlyMap<string, ActivityLimits>;
   readonly #orchestrations = new Map<string, OrchestrationDefinition<never, unknown>>();
   readonly #activities = new Map<string, ActivityDefinition<never, unknown>>();
+  readonly #entities = new Map<string, EntityFunction>();
 
   /** @throws DurableError `InvalidArgument` when two different definitions have one name, TypeError for what is no definition */
   constructor(definitions: readonly FunctionDefinition[], builtIns: readonly FunctionDefinition[] = []) {
@@ -25,14 +28,19 @@ export class FunctionRegistry {
       if (isFunctionDefinition(definition)) refuseBuiltInName(definition, builtIns);
       if (isOrchestration(definition)) add(this.#orchestrations, 'orchestrations', definition);
       else if (isActivity(definition)) add(this.#activities, 'activities', definition);
-      else throw new TypeError('A function must be made by orchestration(…) or activity(…).');
+      else if (isEntity(definition)) add(this.#entities, 'entities', definition);
+      else throw new TypeError('A function must be made by orchestration(…), activity(…) or entity(…).');
     }
     this.limits = new Map(
       [...this.#activities]
         .filter(([, { limits }]) => Object.keys(limits).length > 0)
         .map(([key, { limits }]) => [key, limits]),
     );
-    this.names = { orchestrators: namesOf(this.#orchestrations), activities: namesOf(this.#activities) };
+    this.names = {
+      orchestrators: namesOf(this.#orchestrations),
+      activities: namesOf(this.#activities),
+      entities: namesOf(this.#entities),
+    };
   }
 
   orchestration(name: string): OrchestrationDefinition<never, unknown> | undefined {
@@ -41,6 +49,10 @@ export class FunctionRegistry {
 
   activity(name: string): ActivityDefinition<never, unknown> | undefined {
     return this.#activities.get(name.toLowerCase());
+  }
+
+  entity(name: string): EntityFunction | undefined {
+    return this.#entities.get(name.toLowerCase());
   }
 }
 

@@ -5,12 +5,15 @@
 import type { ActivityLimits } from '../../model/activity-limits.ts';
 import { toPayload, fromPayload } from '../../core/replay/payload.ts';
 import { Replay } from '../../core/replay/replay.ts';
+import { parseEntityId } from '../../model/entity-id.ts';
+import type { EntityBatch, EntityBatchOutcome } from '../../model/entity-work.ts';
 import { toFailure } from '../../model/failure.ts';
 import type { ActivityDefinition, FunctionDefinition } from '../../model/functions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/work.ts';
 import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
 import { RunningActivity, type UserLogWriter } from './activity-context.ts';
 import { FunctionRegistry } from './function-registry.ts';
+import { runEntityBatch } from './run-entity-batch.ts';
 import { WorldProbe } from './world-probe.ts';
 
 export interface InProcessExecutorOptions {
@@ -62,6 +65,11 @@ export class InProcessExecutor implements Executor {
       ...(maxCustomStatusBytes === undefined ? {} : { maxCustomStatusBytes }),
       ...(httpPollIntervalMs === undefined ? {} : { httpPollIntervalMs }),
     });
+  }
+
+  runEntityBatch(batch: EntityBatch): Promise<EntityBatchOutcome> {
+    const name = parseEntityId(batch.instanceId)?.name ?? '';
+    return runEntityBatch({ definition: this.#registry.entity(name), batch, log: this.#options.log });
   }
 
   hasActivity(name: string): boolean {

@@ -40,7 +40,7 @@ export async function loadFunctions(paths: readonly string[]): Promise<LoadedFun
     const found = collect(await load(path, file, importModule));
     if (found.length === 0) {
       throw new Error(
-        `${path} exports no definitions. Export what orchestration(…), activity(…) or http(…) returns, e.g. \`export const hello = orchestration('Hello', …)\`.`,
+        `${path} exports no definitions. Export what orchestration(…), activity(…), entity(…) or http(…) returns, e.g. \`export const hello = orchestration('Hello', …)\`.`,
       );
     }
     for (const definition of found) definitions.add(definition);

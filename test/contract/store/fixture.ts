@@ -112,7 +112,12 @@ export class Hub {
   async worker(
     given: { readonly functions?: Partial<FunctionNames>; readonly leaseMs?: number } = {},
   ): Promise<TestWorker> {
-    const functions = { orchestrators: ['Order'], activities: ['Charge', 'Ship'], ...given.functions };
+    const functions = {
+      orchestrators: ['Order'],
+      activities: ['Charge', 'Ship'],
+      entities: ['Counter'],
+      ...given.functions,
+    };
     const { workerId } = await this.store.registerWorker({
       hubId: this.id,
       name: 'test',

@@ -1,0 +1,72 @@
+/** Everything that belongs to one registration of a worker: when its lease ends, all of it is dropped (decision 8). */
+import type { Logger } from 'pino';
+import type { ExecutionLimits } from '../core/state/close-turn.ts';
+import type { Clock } from '../flow/clock.ts';
+import { isEntityInstanceId } from '../model/entity-id.ts';
+import type { Claim, WorkerId } from '../model/work.ts';
+import type { WorkerStore } from '../store/store.ts';
+import { ActivityProcessor } from './activity-processor.ts';
+import type { ActivitySlots } from './activity-slots.ts';
+import type { DatabaseClock } from './database-clock.ts';
+import { EntityProcessor } from './entity-processor.ts';
+import type { Executor } from './executor.ts';
+import type { LiveInstances } from './live-instances.ts';
+import { OrchestrationProcessor } from './orchestration-processor.ts';
+import { Strays } from './strays.ts';
+
+/** How long the answer to a claim may take before what it took is looked for. */
+const strayAfterMs = 1_000;
+
+/** How long a registration holds, by the monotonic clock; counted from when the heartbeat was sent. */
+export interface Lease {
+  endsAt: number;
+}
+
+export interface Session {
+  readonly workerId: WorkerId;
+  readonly lease: Lease;
+  readonly live: LiveInstances;
+  readonly orchestrations: OrchestrationProcessor;
+  readonly entities: EntityProcessor;
+  readonly activities: ActivityProcessor;
+  readonly strays: { readonly instances: Strays; readonly tasks: Strays };
+}
+
+/** What the processors of a session share with their worker. */
+export interface SessionOptions {
+  readonly store: WorkerStore;
+  readonly executor: Executor;
+  readonly workerId: WorkerId;
+  readonly hubId: number;
+  readonly lease: Lease;
+  readonly live: LiveInstances;
+  readonly slots: ActivitySlots;
+  readonly clock: DatabaseClock;
+  /** Of this process. */
+  readonly own: Clock;
+  readonly limits: ExecutionLimits;
+  readonly log: Logger;
+  /** Instances may be claimable, or there is room for more. */
+  readonly onRoom: () => void;
+  /** A message was stored that becomes visible then, milliseconds since 1970. */
+  readonly onTimer: (visibleAt: number) => void;
+}
+
+/** Nothing is owned yet. */
+export function openSession({ lease, ...shared }: SessionOptions): Session {
+  return {
+    workerId: shared.workerId,
+    lease,
+    live: shared.live,
+    orchestrations: new OrchestrationProcessor(shared),
+    entities: new EntityProcessor(shared),
+    activities: new ActivityProcessor({ ...shared, limits: shared.executor.limits }),
+    strays: { instances: new Strays(strayAfterMs), tasks: new Strays(strayAfterMs) },
+  };
+}
+
+/** Hands claimed instances to whom they concern. */
+export function take({ orchestrations, entities }: Session, claims: readonly Claim[]): void {
+  orchestrations.take(claims.filter((claim) => !isEntityInstanceId(claim.instanceId)));
+  entities.take(claims.filter((claim) => isEntityInstanceId(claim.instanceId)));
+}
