@@ -158,7 +158,7 @@ describe('the registered functions', () => {
   it('are listed by name and found without case', () => {
     const o = orchestration('Send', () => 1);
     const executor = new InProcessExecutor({ functions: [o, a] });
-    expect(executor.functions).toEqual({ orchestrators: ['Send'], activities: ['Send'] });
+    expect(executor.functions).toEqual({ orchestrators: ['Send'], activities: ['Send'], entities: [] });
     expect(executor.hasActivity('sEND')).toBe(true);
   });
 
@@ -173,6 +173,6 @@ describe('the registered functions', () => {
   it('are definitions', () => {
     const loose: (functions: readonly unknown[]) => FunctionRegistry = (functions) =>
       new FunctionRegistry(functions as readonly FunctionDefinition[]);
-    expect(() => loose([() => 1])).toThrow('must be made by orchestration(…) or activity(…)');
+    expect(() => loose([() => 1])).toThrow('must be made by orchestration(…), activity(…) or entity(…)');
   });
 });

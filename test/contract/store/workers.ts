@@ -119,11 +119,13 @@ export function workers({ store, other }: StoreUnderTest): void {
       expect(await other.liveFunctionNames(hub.id)).toEqual({
         orchestrators: ['Audit', 'Order', 'Refund', 'order'],
         activities: ['Ship'],
+        entities: ['counter'],
       });
       await leaving.die();
       expect(await store.liveFunctionNames(hub.id)).toEqual({
         orchestrators: ['Order', 'Refund'],
         activities: ['Ship'],
+        entities: ['counter'],
       });
     });
   });
