@@ -8,7 +8,7 @@ import { defaultLimits } from '../core/state/close-turn.ts';
 import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
 import { within } from '../flow/within.ts';
 import { entityExecutionName } from '../model/entity-id.ts';
-import type { NewInstance, StartOffer, WorkerId, WorkNotification } from '../model/work.ts';
+import type { NewInstance, StartOffer, WorkNotification } from '../model/work.ts';
 import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
 import { ActivitySlots } from './activity-slots.ts';
