@@ -74,6 +74,8 @@ export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export type { AccessKey, AuditEntry, AuditFilter, AuditPage, AuditRecord, Origin, Scope } from './model/access.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
 export { NonRetriableError, type Failure } from './model/failure.ts';
+export type { HistoryEvent } from './model/history.ts';
+export type { OrchestrationHistory } from './model/orchestration-history.ts';
 export { RetryOptions, type DurableOrchestrationContext, type FailureDetails } from './model/durable-functions.ts';
 export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from './model/instance.ts';
 export { createServer, type ServerOptions } from './http/server.ts';

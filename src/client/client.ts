@@ -1,6 +1,7 @@
 import type { EntityClient } from './entity-client.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
+import type { OrchestrationHistory } from '../model/orchestration-history.ts';
 
 /** An orchestration by definition (its input is then checked by the compiler) or by name. */
 export type OrchestrationReference<Input> = OrchestrationDefinition<Input, unknown> | string;
@@ -96,6 +97,13 @@ export interface OrchestrationClient extends EntityClient {
 
   /** @returns the instance, or `undefined` when the hub has none of that id */
   getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined>;
+
+  /**
+   * The history of the current execution with everything that a replay needs: write it to a file as JSON, and
+   * `assertReplays` of `perdure/testing` tells whether other code still agrees with it.
+   * @returns `undefined` when the hub has no instance of that id
+   */
+  getHistory(instanceId: string): Promise<OrchestrationHistory | undefined>;
 
   /**
    * One page of instances.

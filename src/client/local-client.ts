@@ -17,6 +17,7 @@ import {
   type OrchestrationInstance,
   type RuntimeStatus,
 } from '../model/instance.ts';
+import { toOrchestrationHistory, type OrchestrationHistory } from '../model/orchestration-history.ts';
 import type { ClientEvent, ClientStore } from '../store/store.ts';
 import {
   checkPage,
@@ -154,6 +155,11 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     const hubId = await this.#parts.store.findHub(this.taskHub);
     if (hubId === undefined || isImpossible(instanceId)) return undefined;
     return this.#parts.store.getInstance(hubId, instanceId, { history: options?.showHistory ?? false });
+  }
+
+  async getHistory(instanceId: string): Promise<OrchestrationHistory | undefined> {
+    const instance = await this.getStatus(instanceId, { showHistory: true });
+    return instance && toOrchestrationHistory(instance);
   }
 
   async getStatusBy(

@@ -1,10 +1,11 @@
 /** What a test sees of its environment. */
 import type { OrchestrationClient, OrchestrationReference, StartOptions, WaitOptions } from '../client/client.ts';
+import { notFound } from '../client/arguments.ts';
 import { parseDuration } from '../model/duration.ts';
 import { fromPayload } from '../core/replay/payload.ts';
-import { DurableError } from '../model/errors.ts';
 import type { ActivityDefinition, Duration } from '../model/functions.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
+import type { OrchestrationHistory } from '../model/orchestration-history.ts';
 import type { UserLogWriter } from '../worker/in-process/activity-context.ts';
 import type { ActivityCall } from './activity-calls.ts';
 import type { FaultInjection, FaultPlan } from './faults.ts';
@@ -71,13 +72,18 @@ export interface TestEnvironment {
    * @throws StillWaitingError when it cannot go on by itself
    */
   outputOf<Output = unknown>(instanceId: string, options?: WaitOptions): Promise<Output>;
+  /**
+   * The history of an instance's current execution, for {@link assertReplays} and for a look at it.
+   * @throws DurableError `InstanceNotFound`
+   */
+  history(instanceId: string): Promise<OrchestrationHistory>;
   /** The runs of an activity so far (without one: of all), in the order in which they began. */
   activityCalls<Input, Output>(activity: ActivityDefinition<Input, Output>): readonly ActivityCall<Input, Output>[];
   activityCalls(activity?: string): readonly ActivityCall[];
   /** Arranges for something to go wrong the next time that its moment comes. */
   injectFault(injection: FaultInjection): void;
   /**
-   * The worker dies here and now: what it had in memory is gone. Another takes over.
+   * The worker dies here and now, also while activities run: what it had in memory is gone. Another takes over.
    * @param options.downFor how long there is no worker. Default: none of the environment's time
    */
   crash(options?: { readonly downFor?: Duration }): Promise<void>;
@@ -111,9 +117,7 @@ export function createTestEnvironment(options: TestEnvironmentOptions): TestEnvi
 
   async function outputOf<Output>(instanceId: string, wait?: WaitOptions): Promise<Output> {
     const instance = await waitForCompletion(instanceId, wait);
-    if (instance === undefined) {
-      throw new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
-    }
+    if (instance === undefined) throw notFound(instanceId);
     if (instance.runtimeStatus !== 'Completed') throw notCompleted(instance);
     return fromPayload<Output>(instance.output ?? undefined, `The output of instance '${instanceId}'`);
   }
@@ -139,6 +143,11 @@ export function createTestEnvironment(options: TestEnvironmentOptions): TestEnvi
     raiseEvent: (instanceId, eventName, data) => client.raiseEvent(instanceId, eventName, data),
     run: async (orchestration, start = {}) => outputOf(await client.startNew(orchestration, start), start),
     outputOf,
+    history: async (instanceId) => {
+      const history = await client.getHistory(instanceId);
+      if (history === undefined) throw notFound(instanceId);
+      return history;
+    },
     activityCalls: <Input, Output>(activity?: ActivityDefinition<Input, Output> | string) =>
       simulation.activityCalls.list(typeof activity === 'object' ? activity.name : activity) as readonly ActivityCall<
         Input,
@@ -146,11 +155,14 @@ export function createTestEnvironment(options: TestEnvironmentOptions): TestEnvi
       >[],
     injectFault: (injection) => simulation.faults.inject(injection),
     crash: ({ downFor } = {}) =>
-      operate(async () => {
-        simulation.endWorker();
-        if (downFor !== undefined) await simulation.advanceTo(simulation.now + parseDuration(downFor));
-        simulation.startWorker();
-      }),
+      simulation.operate(
+        async () => {
+          simulation.endWorker();
+          if (downFor !== undefined) await simulation.advanceTo(simulation.now + parseDuration(downFor));
+          simulation.startWorker();
+        },
+        { restFirst: false },
+      ),
     close: async () => simulation.close(),
   };
 }

@@ -67,7 +67,7 @@ export class Simulation {
     this.#store = openMemoryStore(this.#data);
     this.faults = new Faults(options.faults);
     this.#executor = new TestExecutor({
-      functions: chooseFunctions(options.functions),
+      chosen: chooseFunctions(options.functions),
       calls: this.activityCalls,
       now: () => new Date(this.now),
       ...(options.log === undefined ? {} : { log: options.log }),
@@ -84,13 +84,14 @@ export class Simulation {
   /**
    * Makes a call when its turn has come. From inside an activity it is made at once: what waits for rest would wait for
    * that activity.
+   * @param options.restFirst `false`: whatever is under way
    */
-  operate<T>(call: () => Promise<T>): Promise<T> {
+  operate<T>(call: () => Promise<T>, { restFirst = true }: { readonly restFirst?: boolean } = {}): Promise<T> {
     if (this.#executor.isInsideActivity) return call();
     this.#calls += 1;
     const result = this.#last.then(async () => {
       try {
-        await this.#rest();
+        if (restFirst) await this.#rest();
         const answer = await call();
         await this.#rest();
         return answer;

@@ -9,10 +9,12 @@ import type { Executor, OrchestrationRun, RunTarget } from '../worker/executor.t
 import type { UserLogWriter } from '../worker/in-process/activity-context.ts';
 import { InProcessExecutor } from '../worker/in-process/in-process-executor.ts';
 import type { ActivityCalls, BegunCall } from './activity-calls.ts';
+import type { ChosenFunctions } from './functions.ts';
 import { mockHandlerOf } from './mock.ts';
+import { decisionWithOwnFrames, withOwnFrames } from './own-frames.ts';
 
 export interface TestExecutorOptions {
-  readonly functions: readonly FunctionDefinition[];
+  readonly chosen: ChosenFunctions;
   readonly calls: ActivityCalls;
   readonly now: () => Date;
   readonly log?: UserLogWriter;
@@ -29,7 +31,8 @@ export class TestExecutor implements Executor {
   constructor(options: TestExecutorOptions) {
     this.#options = options;
     this.#executor = new InProcessExecutor({
-      functions: options.functions.map((definition) => this.#counted(definition)),
+      functions: options.chosen.functions.map((definition) => this.#counted(definition)),
+      builtIns: options.chosen.builtIns.map((definition) => this.#counted(definition)),
       ...(options.log === undefined ? {} : { log: options.log }),
     });
   }
@@ -48,12 +51,16 @@ export class TestExecutor implements Executor {
   }
 
   openRun(target: RunTarget): OrchestrationRun {
-    return this.#executor.openRun(target);
+    const run = this.#executor.openRun(target);
+    return {
+      advance: async (turn) => decisionWithOwnFrames(await run.advance(turn)),
+      dispose: () => run.dispose(),
+    };
   }
 
   /** The names of the external events that an instance with this history waits for. */
   async awaitedEvents(target: RunTarget, history: readonly HistoryEvent[]): Promise<readonly string[]> {
-    const definition = this.#options.functions.filter(isOrchestration).find(named(target.name));
+    const definition = this.#options.chosen.functions.filter(isOrchestration).find(named(target.name));
     if (definition === undefined) return [];
     const { instanceId } = target;
     const replay = new Replay({ instanceId, orchestrator: (context, input) => definition.run(context, input) });
@@ -76,7 +83,8 @@ export class TestExecutor implements Executor {
   async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
     const call = this.#options.calls.begin(work, this.#options.now());
     this.#begun.add(call);
-    const outcome = await this.#current.run(call, () => this.#executor.runActivity(work, cancellation));
+    const ended = await this.#current.run(call, () => this.#executor.runActivity(work, cancellation));
+    const outcome = ended.kind === 'failed' ? { ...ended, failure: withOwnFrames(ended.failure) } : ended;
     this.#begun.delete(call);
     call.ended(outcome);
     return outcome;

@@ -44,6 +44,8 @@ export interface LiveInstance {
   owned: boolean;
   /** A turn is under way. */
   busy: boolean;
+  /** A claim that came while the end of the turn before was not known here. */
+  claimedAgain: Claim | undefined;
   /** The inbox is to be read before the next turn. */
   inboxWaiting: boolean;
   /** Taken from a dead worker and not yet looked through for lost activities. */
@@ -125,6 +127,7 @@ export class LiveInstances {
       instance: claim,
       owned: true,
       busy: false,
+      claimedAgain: undefined,
       inboxWaiting: true,
       takenOver: claim.takenOver,
       memory: fresh ? idle.memory : undefined,

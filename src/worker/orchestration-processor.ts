@@ -68,8 +68,10 @@ export class OrchestrationProcessor {
   /** Begins the turns of instances that were just claimed. */
   take(claims: readonly Claim[]): void {
     for (const claim of claims) {
-      // What is here already is newer than a claim whose answer took its time.
-      if (this.#options.live.getOwned(claim.key) === undefined) this.#pump(this.#options.live.adopt(claim));
+      const live = this.#options.live.getOwned(claim.key);
+      if (live === undefined) this.#pump(this.#options.live.adopt(claim));
+      // Given up by a statement whose answer is still on its way, and claimed since.
+      else live.claimedAgain = claim;
     }
   }
 
@@ -328,7 +330,7 @@ export class OrchestrationProcessor {
       live.memory = undefined;
     }
     if (!commit.keepOwnership) {
-      this.#options.live.giveUp(live);
+      this.#giveUp(live);
       if (live.inboxWaiting) store.notifications.publish({ kind: 'instances', hubId });
     }
   }
@@ -357,8 +359,14 @@ export class OrchestrationProcessor {
     await this.#options.store.discardMessages(this.#options.workerId, [
       { key: instance.key, fence: instance.sequence, messageIds, keepOwnership },
     ]);
-    if (keepOwnership) return;
+    if (!keepOwnership) this.#giveUp(live);
+  }
+
+  /** The store has let go of it, and this worker may have claimed it anew before it heard of that. */
+  #giveUp(live: LiveInstance): void {
     this.#options.live.giveUp(live);
+    const { claimedAgain: claim, instance } = live;
+    if (claim?.sequence === instance.sequence) this.take([claim]);
   }
 
   /** A bug: others go on. What the store still says of this one is found by the next heartbeats (`strays.ts`). */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { activity, orchestration } from 'perdure';
-import { createTestEnvironment, failFirst, inTurn, mock, type TestEnvironmentOptions } from 'perdure/testing';
+import { createTestEnvironment, failFirst, inTurn, mock, mockHttp, type TestEnvironmentOptions } from 'perdure/testing';
 import { gate } from '../support/gate.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -407,5 +407,43 @@ describe('an environment', () => {
       [1, 1],
       [2, 1],
     ]);
+  });
+});
+
+describe('callHttp', () => {
+  const ask = orchestration('Ask', async (ctx, retry: boolean) => {
+    const response = await ctx.callHttp({
+      method: 'GET',
+      url: 'http://api.example.com/jobs',
+      ...(retry ? { retry: { firstRetryIntervalInMilliseconds: 1_000, maxNumberOfAttempts: 3 } } : {}),
+    });
+    return [response.statusCode, response.content];
+  });
+
+  it('gets its answers from the test: polls and retries pass by its clock', async () => {
+    const polled = createTestEnvironment({
+      functions: [
+        ask,
+        mockHttp(({ uri }, _, call) =>
+          call.index < 2
+            ? { statusCode: 202, headers: { location: `${uri}/${call.index}`, 'retry-after': '3600' } }
+            : { content: uri },
+        ),
+      ],
+    });
+    const options = { input: false, timeoutMs: 86_400_000 };
+    expect(await polled.run(ask, options)).toEqual([200, 'http://api.example.com/jobs/0/1']);
+    expect(polled.now).toEqual(new Date('2026-01-01T02:00:00Z'));
+
+    const retried = createTestEnvironment({
+      functions: [ask, mockHttp((_request, _, call) => ({ statusCode: call.index < 2 ? 503 : 200, content: 'ok' }))],
+    });
+    expect(await retried.run(ask, { ...options, input: true })).toEqual([200, 'ok']);
+    expect(retried.now).toEqual(new Date('2026-01-01T00:00:02Z'));
+  });
+
+  it('does not reach the network', async () => {
+    const env = createTestEnvironment({ functions: [ask] });
+    await expect(env.run(ask, { input: true })).rejects.toThrow('a test environment has no network for ctx.callHttp');
   });
 });

@@ -11,6 +11,7 @@ import type {
   WaitOptions,
 } from '../../client/client.ts';
 import { DurableError } from '../../model/errors.ts';
+import type { OrchestrationHistory } from '../../model/orchestration-history.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../../model/instance.ts';
 import { type LinkSigner, signFunction } from '../link-signer.ts';
 import { checkStatusText, type LinkScope, managementPayload, statusUri } from '../links.ts';
@@ -98,6 +99,10 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
 
   getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined> {
     return this.#client.getStatus(instanceId, options);
+  }
+
+  getHistory(instanceId: string): Promise<OrchestrationHistory | undefined> {
+    return this.#client.getHistory(instanceId);
   }
 
   getStatusBy(

@@ -47,7 +47,7 @@ export function openDurableHttp(
     activity: activity(httpActivityName, async (request: HttpActivityRequest, { signal }) => {
       const token = request.tokenSource && (await getToken(request.tokenSource, providers, signal));
       const response = await sender.send(request, { token, signal });
-      if (isToBeRetried(response.statusCode, request.statusCodesToRetry)) throw statusError(request, response);
+      refuseStatus(request, response);
       return response;
     }),
     close: () => sender.close(),
@@ -87,6 +87,11 @@ async function getToken(source: TokenSource, providers: Providers, signal: Abort
 function describe(token: unknown): string {
   if (typeof token !== 'string') return `a value of type ${typeof token}`;
   return token === '' ? 'an empty text' : 'a text with line breaks';
+}
+
+/** @throws Error for an answer with a status that the call is to be retried for */
+export function refuseStatus(request: HttpActivityRequest, response: HttpActivityResponse): void {
+  if (isToBeRetried(response.statusCode, request.statusCodesToRetry)) throw statusError(request, response);
 }
 
 function isToBeRetried(status: number, listed: readonly number[] | undefined): boolean {
