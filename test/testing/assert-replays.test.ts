@@ -115,6 +115,14 @@ describe('assertReplays', () => {
     });
   });
 
+  it('names the line of the code', async () => {
+    const { history } = await recorded('waiting');
+    const code = changed(async (ctx) => {
+      await ctx.callActivity('Other');
+    });
+    await expect(assertReplays(history, code)).rejects.toThrow(/assert-replays\.test\.ts:\d+:\d+/);
+  });
+
   it('refuses what is no history, and one of another orchestration', async () => {
     const { history } = await recorded('yes');
     const { events: _, ...rest } = history;
