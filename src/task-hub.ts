@@ -203,7 +203,8 @@ function openClients(
   const opened = new Map<string, OrchestrationClient>();
   return {
     defaultTaskHub: options.taskHub,
-    open: (taskHub) => {
+    open: (taskHub, audit) => {
+      if (audit !== undefined) return new LocalClient(taskHub, { ...parts, audit });
       const known = opened.get(taskHub);
       if (known) return known;
       const client = new LocalClient(taskHub, parts);

@@ -1,3 +1,4 @@
+import type { AuditNote } from '../model/access.ts';
 import type { EntityClient } from './entity-client.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
@@ -200,8 +201,11 @@ export interface DurableClient extends OrchestrationClient {
 /** Opens clients for the task hubs of one store; the HTTP front serves any hub that a request names. */
 export interface ClientSource {
   readonly defaultTaskHub: string;
-  /** Never fails: an unknown hub has no instances, and comes into being with its first start. */
-  open(taskHub: string): OrchestrationClient;
+  /**
+   * Never fails: an unknown hub has no instances, and comes into being with its first start.
+   * @param audit for a client that is to do one thing: recorded together with what it does, where that can be
+   */
+  open(taskHub: string, audit?: AuditNote): OrchestrationClient;
   /** @throws DurableError `StoreUnavailable` when the database cannot be reached or is not migrated */
   ping(): Promise<void>;
 }

@@ -18,6 +18,7 @@ import {
   type RuntimeStatus,
 } from '../model/instance.ts';
 import { toOrchestrationHistory, type OrchestrationHistory } from '../model/orchestration-history.ts';
+import type { AuditNote } from '../model/access.ts';
 import type { ClientEvent, ClientStore } from '../store/store.ts';
 import {
   checkPage,
@@ -62,6 +63,8 @@ export interface LocalClientParts {
   readonly placement: Placement | undefined;
   /** Makes ids of instances and executions. Default: 32 random hex digits. */
   readonly newId?: () => string;
+  /** What is recorded of the action that this client is for; `undefined` for clients that are not asked to record any. */
+  readonly audit?: AuditNote | undefined;
 }
 
 const defaultWaitMs = 10_000;
@@ -199,6 +202,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
         key: instance.key,
         output: text ?? null,
         eventsAt: (now) => endedBeforeStart(instance, text, now),
+        ...withAudit(this.#parts.audit),
       });
       if (ended !== undefined) {
         const hubId = await this.#parts.store.ensureHub(this.taskHub);
@@ -245,7 +249,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   async purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }> {
     const hubId = await this.#parts.store.findHub(this.taskHub);
     if (hubId === undefined || isImpossible(instanceId)) return { instancesDeleted: 0 };
-    const outcome = await this.#parts.store.purgeInstance(hubId, instanceId);
+    const outcome = await this.#parts.store.purgeInstance(hubId, instanceId, this.#parts.audit);
     if (outcome.kind === 'not-terminal') {
       throw new DurableError(
         'InstanceNotTerminal',
@@ -313,7 +317,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   async #send(instanceId: string, event: ClientEvent): Promise<void> {
     const hubId = await this.#parts.store.findHub(this.taskHub);
     if (hubId === undefined || isImpossible(instanceId) || isEntityInstanceId(instanceId)) throw notFound(instanceId);
-    const outcome = await this.#parts.store.sendMessage({ hubId, instanceId, event });
+    const outcome = await this.#parts.store.sendMessage({ hubId, instanceId, event, ...withAudit(this.#parts.audit) });
     if (outcome.kind === 'not-found') throw notFound(instanceId);
     if (outcome.kind === 'terminal') throw terminal(instanceId, outcome.status);
   }
@@ -358,4 +362,8 @@ function endedBeforeStart(
     { type: 'ExecutionTerminated', timestamp, ...text },
     { type: 'ExecutionCompleted', timestamp, eventId: -1, status: 'Terminated', ...result },
   ];
+}
+
+function withAudit(audit: AuditNote | undefined): { readonly audit?: AuditNote } {
+  return audit === undefined ? {} : { audit };
 }

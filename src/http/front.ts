@@ -39,11 +39,15 @@ export class Front {
   /** The client for the task hub that the request names, or the default one. */
   client(request: ManagementRequest): OrchestrationClient {
     const taskHub = request.query.value('taskHub');
-    if (taskHub === undefined || taskHub === this.#parts.clients.defaultTaskHub) return this.defaultClient;
+    const { defaultTaskHub } = this.#parts.clients;
+    const isDefault = taskHub === undefined || taskHub === defaultTaskHub;
+    if (isDefault) {
+      return request.audit === undefined ? this.defaultClient : this.#parts.clients.open(defaultTaskHub, request.audit);
+    }
     if (taskHub.length > maxTaskHubLength) {
       throw new DurableError('InvalidArgument', `A task hub's name has at most ${maxTaskHubLength} characters.`);
     }
-    return this.#parts.clients.open(taskHub);
+    return this.#parts.clients.open(taskHub, request.audit);
   }
 
   /**

@@ -12,6 +12,7 @@ import { defaultLimits, type HttpLimits, limitConnections, overloaded, serverLim
 import { localCheck } from './local.ts';
 import { LinkSigner } from './link-signer.ts';
 import { accessOf } from './operations.ts';
+import { auditHooks, rememberAudits } from './plugins/audit.ts';
 import { Gate, rememberCallers } from './plugins/auth.ts';
 import { allowOrigins } from './plugins/cors.ts';
 import { answerClientError, answerFrameworkError, handleErrors } from './plugins/error-handler.ts';
@@ -22,6 +23,7 @@ import { limitRate } from './plugins/rate-limit.ts';
 import { emptyProblem } from './problem.ts';
 import { Query } from './query.ts';
 import { routes } from './routes/index.ts';
+import { listAudit } from './admin/list-audit.ts';
 import { serveKeys } from './admin/keys.ts';
 import { serveTriggers } from './triggers/serve-triggers.ts';
 import { type TrustProxy, trustFunction } from './trust-proxy.ts';
@@ -126,6 +128,7 @@ export async function createServer(
   });
   rememberCallers(app);
   signer.remember(app);
+  rememberAudits(app);
 
   limitConnections(app, limits);
   const isOverloaded = await watchPressure(app, limits);
@@ -145,10 +148,18 @@ export async function createServer(
       for (const hook of [gate.look, gate.requireCaller, signer.prepare]) management.addHook('onRequest', hook);
       management.addHook('onRoute', (route) => {
         const operation = accessOf(route.schema?.operationId, String(route.method));
-        route.onRequest = [route.onRequest ?? [], gate.requireOperation(operation)].flat();
+        const checks = [gate.requireOperation(operation)];
+        if (access !== undefined && operation.audit !== undefined) {
+          const hooks = auditHooks(access, { action: operation.audit, defaultTaskHub: hub.clients.defaultTaskHub });
+          checks.unshift(hooks.begin);
+          route.preHandler = [route.preHandler ?? [], hooks.announce].flat();
+          route.onSend = [route.onSend ?? [], hooks.finish].flat();
+        }
+        route.onRequest = [route.onRequest ?? [], checks].flat();
       });
       handleErrors(management);
       for (const route of routes) route(management, front);
+      if (access !== undefined) listAudit(management, access, gate);
       done();
     },
     { prefix: mount },

@@ -44,6 +44,13 @@ export interface AuditEntry extends Origin {
 export const auditOutcomes = ['begun', 'accepted', 'refused', 'failed'] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
+/** An entry that a store may write together with the action that it is about. */
+export interface AuditNote {
+  readonly entry: AuditEntry;
+  /** Called by a store that has done so. */
+  stored(): void;
+}
+
 /** An entry as it is stored. */
 export interface AuditRecord extends AuditEntry {
   readonly id: string;

@@ -12,6 +12,7 @@ import type {
   EntityRequest,
 } from '../model/entity-work.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
+import type { AuditNote } from '../model/access.ts';
 import type {
   EventRaised,
   HistoryEvent,
@@ -78,6 +79,8 @@ export interface ClientMessage {
   readonly hubId: number;
   readonly instanceId: string;
   readonly event: ClientEvent;
+  /** To be stored with it, if it is sent. */
+  readonly audit?: AuditNote;
 }
 
 export type SendOutcome =
@@ -92,6 +95,8 @@ export interface TerminatePending {
   readonly output: string | null;
   /** What its history becomes, given the database's time. */
   readonly eventsAt: (now: number) => readonly HistoryEvent[];
+  /** To be stored with the end. */
+  readonly audit?: AuditNote;
 }
 
 export type PurgeOutcome =
@@ -178,8 +183,11 @@ export interface ClientStore extends EntityCareStore {
     filter: InstanceFilter,
     page: { readonly limit: number; readonly continuationToken?: string },
   ): Promise<InstancePage>;
-  /** Removes an instance that has ended, or an entity as it is. */
-  purgeInstance(hubId: number, instanceId: string): Promise<PurgeOutcome>;
+  /**
+   * Removes an instance that has ended, or an entity as it is.
+   * @param audit to be stored with it, if it is purged
+   */
+  purgeInstance(hubId: number, instanceId: string, audit?: AuditNote): Promise<PurgeOutcome>;
   /** Removes terminal instances that match, in small transactions. @returns how many */
   purgeInstances(hubId: number, filter: InstanceFilter): Promise<number>;
   getEntity(

@@ -17,7 +17,7 @@ const errors = { ...commonErrors, 401: answer(errorBody, 'The key is missing or 
 
 /** Without a key these are never open to the network, whatever else is. */
 export function serveKeys(app: FastifyInstance, access: Access, gate: Gate): void {
-  const onRequest = [gate.look, gate.requireAdmin];
+  const onRequest = [gate.look, gate.requireAdmin(true)];
 
   const list = { operationId: 'listKeys', summary: 'List the named keys', tags };
   app.get(

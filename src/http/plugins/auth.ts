@@ -157,11 +157,17 @@ export class Gate {
     this.requireScope('read').call(request.server, request, reply, done);
   };
 
-  /** After {@link look}: what is never open to the network without a key, whatever else is. */
-  readonly requireAdmin: onRequestHookHandler = (request, reply, done) => {
-    if (this.isOpen && !this.#options.isLocal(request)) return this.#refuse(request, done, true);
-    this.requireScope('admin').call(request.server, request, reply, done);
-  };
+  /**
+   * After {@link look}: for what is never open to the network without a key, whatever else is.
+   * @param asObject whether the 401 has a body
+   */
+  requireAdmin(asObject: boolean): onRequestHookHandler {
+    const check = this.requireScope('admin', asObject);
+    return (request, reply, done) => {
+      if (this.isOpen && !this.#options.isLocal(request)) return this.#refuse(request, done, asObject);
+      check.call(request.server, request, reply, done);
+    };
+  }
 
   /** After {@link look}: calls that need no key, from elsewhere, may be too many. */
   readonly limitStrangers: onRequestHookHandler = (request, _reply, done) => {

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify';
 import type { InstanceFilter } from '../../model/instance.ts';
 import { commonErrors, errorBody } from '../../wire/errors.ts';
 import { answer } from '../../wire/fields.ts';
@@ -6,12 +5,9 @@ import { instanceList, listHeaders, listQuery } from '../../wire/instances.ts';
 import { sendJson } from '../answers.ts';
 import { statusesOf } from '../filters.ts';
 import type { Route } from '../front.ts';
+import { continuationHeader, continuationToken, pageSize } from '../paging.ts';
 import { presentStatus } from '../present.ts';
 import type { Query } from '../query.ts';
-
-const continuationHeader = 'x-ms-continuation-token';
-const defaultPage = 100;
-const largestPage = 1_000;
 
 /** Always 200; the header is always there, and empty on the last page. `showHistory` is not read here. */
 export const listInstances: Route = (app, front) => {
@@ -32,8 +28,8 @@ export const listInstances: Route = (app, front) => {
   app.get<{ Querystring: Query }>('/instances', { schema }, async (request, reply) => {
     const { query } = request;
     const filter = filterOf(query);
-    const limit = Math.min(query.integer('top') ?? defaultPage, largestPage);
-    const token = tokenOf(request);
+    const limit = pageSize(query);
+    const token = continuationToken(request);
     const page =
       filter.runtimeStatus?.length === 0
         ? { instances: [] }
@@ -59,11 +55,4 @@ function filterOf(query: Query): InstanceFilter {
     ...(runtimeStatus === undefined ? {} : { runtimeStatus }),
     ...(instanceIdPrefix === undefined ? {} : { instanceIdPrefix }),
   };
-}
-
-/** The first value counts; Node joins repeated headers. */
-function tokenOf(request: FastifyRequest<{ Querystring: Query }>): string | undefined {
-  const value = request.headers[continuationHeader];
-  const text = Array.isArray(value) ? value[0] : value;
-  return text?.split(',')[0]?.trim() || undefined;
 }

@@ -5,7 +5,7 @@ import type { Tables } from './sql.ts';
 const columns = 'task_hub, action, target, reason, outcome, detail, actor, actor_kind, address, user_agent, request_id';
 
 /** How many parameters {@link auditValues} makes. */
-export const auditParameters = 11;
+const auditParameters = 11;
 
 /** `insert … (columns)`, to be followed by a query for {@link auditRow}. */
 export function insertAudit(t: Tables): string {
@@ -15,6 +15,11 @@ export function insertAudit(t: Tables): string {
 /** The parameters of one entry from `$first` on, as the columns of a row. */
 export function auditRow(first: number): string {
   return Array.from({ length: auditParameters }, (_, index) => `$${first + index}::text`).join(', ');
+}
+
+/** The same columns out of a JSON array of what {@link auditValues} makes. */
+export function auditFields(json: string): string {
+  return Array.from({ length: auditParameters }, (_, index) => `(${json}) ->> ${index}`).join(', ');
 }
 
 export function auditValues(entry: AuditEntry): readonly (string | null)[] {

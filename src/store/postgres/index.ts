@@ -153,7 +153,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       instances.get(hubId, instanceId, choice?.history ?? false),
     findEnded: (keys) => instances.findEnded(keys),
     listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
-    purgeInstance: (hubId, instanceId) => instances.purge(hubId, instanceId),
+    purgeInstance: (hubId, instanceId, audit) => instances.purge(hubId, instanceId, audit),
     purgeInstances: (hubId, filter) => listings.purge(hubId, filter),
     liveFunctionNames: (hubId) => clientWorkers.liveNames(hubId),
     now: async () => {

@@ -2,13 +2,16 @@
  * What clients do with single instances that are there; starts are in `starts.ts`. Concurrent messages and looks share
  * statements (idea 7 of performance.md).
  */
+import type { PoolClient } from 'pg';
 import { Batcher } from '../../flow/batcher.ts';
 import { isEntityInstanceId } from '../../model/entity-id.ts';
 import { DurableError } from '../../model/errors.ts';
+import type { AuditNote } from '../../model/access.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
 import type { InstanceKey } from '../../model/work.ts';
 import type { ClientMessage, PurgeOutcome, SendOutcome, TerminatePending } from '../store.ts';
 import { again } from './again.ts';
+import { auditFields, auditRow, auditValues, insertAudit } from './audit-sql.ts';
 import { deleteInstance, deletions, type LockedRow } from './deletions.ts';
 import { isConnectionError, isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
@@ -23,22 +26,28 @@ const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id
   i.tags, i.created_at, coalesce(e.last_updated_at, i.last_updated_at) as last_updated_at, i.completed_at, i.scheduled_start_at,
   i.input, i.output, case when e.instance_key is null then i.custom_status else e.custom_status end as custom_status, i.failure`;
 
-function statements(t: Tables) {
-  const execution = `left join lateral (select * from ${t.executions} e where e.instance_key = i.key limit 1) e on true`;
-  return {
-    // KEY SHARE keeps a purge or replacement of the target away until the message is in (decision 16); it does not
-    // wait for turns. A message for a scheduled instance becomes visible with its start: it must not start it early.
-    send: statement(
-      'send_messages',
-      `with input as materialized (
-         select * from unnest($1::int[], $2::int[], $3::text[], $4::text[]) as n (ord, hub_id, instance_id, event)
+/**
+ * KEY SHARE keeps a purge or replacement of the target away until the message is in (decision 16); it does not wait for
+ * turns. A message for a scheduled instance becomes visible with its start: it must not start it early.
+ * @param audited with a fifth column: the audit entries of some messages, as JSON arrays
+ */
+function sendText(t: Tables, audited: boolean): string {
+  const [column, parameter] = audited ? [', audit', ', $5::text[]'] : ['', ''];
+  const noted = audited
+    ? `, noted as (
+         ${insertAudit(t)} select ${auditFields('t.audit::json')} from target t
+         where t.live is not null and t.audit is not null
+       )`
+    : '';
+  return `with input as materialized (
+         select * from unnest($1::int[], $2::int[], $3::text[], $4::text[]${parameter}) as n (ord, hub_id, instance_id, event${column})
        ), target as (
-         select n.ord, n.event, i.key, i.hub_id, i.scheduled_start_at, i.status as ended, e.status as live, e.owner
+         select n.*, i.key, i.scheduled_start_at, i.status as ended, e.status as live, e.owner
          from input n
          cross join lateral (
            select * from ${t.instances} i where i.hub_id = n.hub_id and i.instance_id = n.instance_id limit 1 for key share
          ) i
-         ${execution}
+         ${executionOf(t)}
        ), sent as (
          insert into ${t.messages} (instance_key, hub_id, visible_at, event)
          select t.key, t.hub_id,
@@ -46,9 +55,25 @@ function statements(t: Tables) {
          from target t
          where t.live is not null
          order by t.ord
-       )
-       select ord, key, coalesce(live, ended) as status, owner is not null as owned from target`,
-    ),
+       )${noted}
+       select ord, key, coalesce(live, ended) as status, owner is not null as owned from target`;
+}
+
+/** The execution of an instance `i`, if it is live. */
+function executionOf(t: Tables): string {
+  return `left join lateral (select * from ${t.executions} e where e.instance_key = i.key limit 1) e on true`;
+}
+
+function auditText({ audit }: ClientMessage): string | null {
+  return audit === undefined ? null : JSON.stringify(auditValues(audit.entry));
+}
+
+function statements(t: Tables) {
+  const execution = executionOf(t);
+  return {
+    send: statement('send_messages', sendText(t, false)),
+    sendAudited: statement('send_audited_messages', sendText(t, true)),
+    recordAudit: `${insertAudit(t)} values (${auditRow(1)})`,
     // Many clients poll at once: their look-ups share a round trip. LATERAL with LIMIT, here and elsewhere, makes each a
     // look-up of its own: joined freely the planner reads the whole hub (measured: 700 ms instead of 3).
     get: statement(
@@ -131,14 +156,17 @@ export class Instances {
 
   async #sendAll(messages: readonly ClientMessage[]): Promise<readonly (Sent | Promise<Sent>)[]> {
     let rows: readonly TargetRow[];
+    // Few messages are audited, and the statement for them is the longer one.
+    const audits = messages.some((message) => message.audit !== undefined) ? [messages.map(auditText)] : [];
     try {
       rows = await again(
         () =>
-          this.#runner.rows<TargetRow>(this.#sql.send, [
+          this.#runner.rows<TargetRow>(audits.length > 0 ? this.#sql.sendAudited : this.#sql.send, [
             messages.map((_, index) => index),
             messages.map((message) => message.hubId),
             messages.map((message) => message.instanceId),
             messages.map((message) => toMessageText(message.event)),
+            ...audits,
           ]),
         { repeatAfterConnectionLoss: false },
       );
@@ -158,6 +186,7 @@ export class Instances {
       const row = byOrder.get(index);
       if (row === undefined) return { outcome: { kind: 'not-found' }, owned: false };
       if (isTerminal(row.status)) return { outcome: { kind: 'terminal', status: row.status }, owned: false };
+      messages[index]?.audit?.stored();
       return { outcome: { kind: 'sent', key: row.key }, owned: row.owned };
     });
   }
@@ -207,13 +236,21 @@ export class Instances {
           }
           await client.query(this.#sql.endPending, [request.key, request.output]);
           await client.query(this.#sql.deleteMessages, [request.key]);
+          await this.#note(client, request.audit);
           return 'terminated' as const;
         }),
       { repeatAfterConnectionLoss: true },
-    );
+    ).then((ended) => {
+      if (ended !== undefined) request.audit?.stored();
+      return ended;
+    });
   }
 
-  purge(hubId: number, instanceId: string): Promise<PurgeOutcome> {
+  async #note(client: PoolClient, audit: AuditNote | undefined): Promise<void> {
+    if (audit !== undefined) await client.query(this.#sql.recordAudit, [...auditValues(audit.entry)]);
+  }
+
+  purge(hubId: number, instanceId: string, audit?: AuditNote): Promise<PurgeOutcome> {
     let sent: InstanceKey | undefined;
     return again(
       () =>
@@ -229,9 +266,13 @@ export class Instances {
           }
           sent = row.key;
           await deleteInstance(client, this.#sql, row.key);
+          await this.#note(client, audit);
           return { kind: 'purged' };
         }),
       { repeatAfterConnectionLoss: true },
-    );
+    ).then((outcome) => {
+      if (outcome.kind === 'purged') audit?.stored();
+      return outcome;
+    });
   }
 }

@@ -1,0 +1,131 @@
+/**
+ * Records what operators do. The store writes the entry of a message or a purge together with it; what it did not write
+ * (refusals, restarts, actions on many) is recorded here, before the answer goes out.
+ */
+import type {
+  FastifyInstance,
+  FastifyRequest,
+  onRequestHookHandler,
+  onSendAsyncHookHandler,
+  preHandlerAsyncHookHandler,
+} from 'fastify';
+import type { Access } from '../../client/access.ts';
+import type { AuditEntry, AuditNote, AuditOutcome } from '../../model/access.ts';
+import { splitTarget } from '../canonical-url.ts';
+import { originOf } from '../origin.ts';
+import { Query } from '../query.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What is recorded of this request; `undefined` when it is no action of an operator. */
+    audit: AuditTrail | undefined;
+  }
+}
+
+const maxReasonLength = 2_000;
+const maxDetailLength = 2_000;
+
+/** The entry of a request under way. */
+class AuditTrail implements AuditNote {
+  readonly entry: AuditEntry;
+  /** The id of the record that says that it has begun. */
+  begunAs: string | undefined;
+  #isStored = false;
+
+  constructor(entry: AuditEntry) {
+    this.entry = entry;
+  }
+
+  get isStored(): boolean {
+    return this.#isStored;
+  }
+
+  stored(): void {
+    this.#isStored = true;
+  }
+}
+
+/** Gives requests a place for what is recorded of them. To be called once, before routes are added. */
+export function rememberAudits(app: FastifyInstance): void {
+  app.decorateRequest('audit', undefined);
+}
+
+/** The hooks of one audited operation. */
+export interface AuditHooks {
+  /** Before it is known whether the caller may: refusals are recorded too. */
+  readonly begin: onRequestHookHandler;
+  /** Actions on many may end half-way: they are recorded before they begin. */
+  readonly announce: preHandlerAsyncHookHandler;
+  readonly finish: onSendAsyncHookHandler;
+}
+
+export function auditHooks(
+  access: Access,
+  operation: { readonly action: string; readonly defaultTaskHub: string },
+): AuditHooks {
+  return {
+    begin: (request, _reply, done) => {
+      request.audit = new AuditTrail(entryOf(request, operation));
+      done();
+    },
+    announce: async ({ audit }) => {
+      if (audit?.entry.target === null) audit.begunAs = await access.record({ ...audit.entry, outcome: 'begun' });
+    },
+    finish: async (request, reply, payload) => {
+      const { audit } = request;
+      if (audit === undefined || audit.isStored) return payload;
+      const end = { outcome: outcomeOf(reply.statusCode), detail: detailOf(audit.entry, reply.statusCode, payload) };
+      try {
+        if (audit.begunAs === undefined) await access.record({ ...audit.entry, ...end });
+        else await access.finish(audit.begunAs, end);
+      } catch (error) {
+        // It is done, or refused, all the same; the log keeps what the database did not take.
+        request.log.error({ err: error, audit: { ...audit.entry, ...end } }, 'an action could not be recorded');
+      }
+      return payload;
+    },
+  };
+}
+
+function entryOf(
+  request: FastifyRequest,
+  operation: { readonly action: string; readonly defaultTaskHub: string },
+): AuditEntry {
+  const query = request.query instanceof Query ? request.query : Query.empty;
+  const { params } = request;
+  const named: unknown =
+    typeof params === 'object' && params !== null && 'instanceId' in params ? params.instanceId : null;
+  const target = typeof named === 'string' ? named.slice(0, maxReasonLength) : null;
+  return {
+    ...originOf(request),
+    taskHub: (query.raw('taskHub') ?? '').trim().slice(0, 256) || operation.defaultTaskHub,
+    action: operation.action,
+    target,
+    reason: query.raw('reason')?.slice(0, maxReasonLength) ?? null,
+    outcome: 'accepted',
+    detail: target === null ? filtersOf(request) : null,
+  };
+}
+
+/** The query of an action on many, without the key. */
+function filtersOf(request: FastifyRequest): string {
+  const parts = splitTarget(request.url).tail.slice(1).split('&');
+  return parts
+    .filter((part) => !/^\s*(?:%63|c)(?:%6f|o)(?:%64|d)(?:%65|e)\s*=/i.test(part))
+    .join('&')
+    .slice(0, maxDetailLength);
+}
+
+function outcomeOf(status: number): AuditOutcome {
+  return status < 400 ? 'accepted' : status < 500 ? 'refused' : 'failed';
+}
+
+function detailOf(entry: AuditEntry, status: number, payload: unknown): string {
+  // Counts and the ids of restarts; links hold keys and are left out.
+  const deleted = typeof payload === 'string' ? /^\{"instancesDeleted":\d+\}$/.exec(payload)?.[0] : undefined;
+  const started = typeof payload === 'string' ? /^\{"id":("(?:[^"\\]|\\.)*")/.exec(payload)?.[1] : undefined;
+  const more = deleted ?? (started === undefined ? undefined : `{"id":${started}}`);
+  return [entry.detail, String(status), more]
+    .filter((text) => text !== null && text !== undefined && text !== '')
+    .join(' ');
+}
