@@ -122,7 +122,12 @@ export default defineConfig(
       eqeqeq: 'error',
       'import-x/no-cycle': 'error',
       'import-x/no-self-import': 'error',
-      'import-x/extensions': ['error', 'always', { ignorePackages: true }],
+      'import-x/extensions': [
+        'error',
+        'always',
+        // Its own name is a package too, built or not.
+        { ignorePackages: true, pathGroupOverrides: [{ pattern: 'perdure/**', action: 'ignore' }] },
+      ],
     },
   },
   {
