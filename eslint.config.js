@@ -2,8 +2,12 @@ import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import { importX, createNodeResolver } from 'eslint-plugin-import-x';
+import { tsImport } from 'tsx/esm/api';
 import tseslint from 'typescript-eslint';
 import { zones } from './eslint.zones.js';
+
+// The rules for those who write orchestrators, from source: the samples are written by their own advice.
+const { default: perdure } = await tsImport('./src/eslint-plugin/index.ts', import.meta.url);
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const isFile = (path) => path.endsWith('.ts');
@@ -176,6 +180,7 @@ export default defineConfig(
       '@typescript-eslint/await-thenable': 'off',
     },
   },
+  { files: ['samples/**'], extends: [perdure.configs.recommended] },
   {
     files: ['test/**', 'samples/**'],
     rules: {

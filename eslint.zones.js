@@ -106,6 +106,8 @@ export const zones = [
     packages: ['pg', 'kysely', 'pino'],
     node: 'all',
   },
+  // perdure/eslint-plugin: runs inside the linter, and knows nothing of the rest.
+  { files: 'eslint-plugin', src: [], packages: ['type:eslint'], node: ['node:module'] },
   // perdure/testing: a hub without Postgres.
   {
     files: 'testing',
