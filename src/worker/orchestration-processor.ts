@@ -93,7 +93,7 @@ export class OrchestrationProcessor {
         takeLocally: this.#takeLocally,
       });
       const withdraw = (): void => {
-        this.#options.slots.cancel(closed.local.length);
+        this.#options.slots.giveBack(closed.local.map((task) => task.name));
         memory.run.dispose();
         this.#endTurn();
       };

@@ -75,7 +75,7 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       executionId: state.executionId,
       fence: request.instance.sequence,
       events: [...opened.newEvents, ...outcome.events],
-      status: statusOf({ ...state, suspended: after }, completion?.status),
+      status: statusOf(after, completion?.status),
       customStatus:
         request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null),
       output: completion?.result ?? null,
@@ -112,7 +112,8 @@ class Outcome {
   readonly cancelled: number[] = [];
   readonly messages: OutgoingMessage[] = [];
   completion: ExecutionCompleted | undefined;
-  readonly #timers = new Map<number, NewTimer>();
+  /** Most turns have none: no map for them. */
+  #timers: Map<number, NewTimer> | undefined;
   readonly #timestamp: number;
 
   constructor(timestamp: number) {
@@ -128,17 +129,21 @@ class Outcome {
         this.events.push(task);
         this.scheduled.push(task);
         if (task.timeoutAt !== undefined) {
-          this.#timers.set(id, { timerId: id, fireAt: task.timeoutAt, timeout: timeoutFailure(task, task.timeoutAt) });
+          (this.#timers ??= new Map()).set(id, {
+            timerId: id,
+            fireAt: task.timeoutAt,
+            timeout: timeoutFailure(task, task.timeoutAt),
+          });
         }
         return;
       }
       case 'CreateTimer':
         this.events.push({ type: 'TimerCreated', timestamp, eventId: action.id, fireAt: action.fireAt });
-        this.#timers.set(action.id, { timerId: action.id, fireAt: action.fireAt });
+        (this.#timers ??= new Map()).set(action.id, { timerId: action.id, fireAt: action.fireAt });
         return;
       case 'CancelTimer':
         // One that was created in this very turn never becomes a message.
-        if (!this.#timers.delete(action.timerId)) this.cancelled.push(action.timerId);
+        if (this.#timers?.delete(action.timerId) !== true) this.cancelled.push(action.timerId);
         return;
       case 'SendEvent': {
         const { id, type: _, instanceId, ...event } = action;
@@ -171,7 +176,7 @@ class Outcome {
   }
 
   timers(): readonly NewTimer[] {
-    return [...this.#timers.values()];
+    return this.#timers === undefined ? [] : [...this.#timers.values()];
   }
 
   #complete(event: ExecutionCompleted): void {

@@ -83,7 +83,7 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
 }
 
 /** The status that readers see for a state with a history. */
-export function statusOf(state: ExecutionState, ended: RuntimeStatus | undefined): RuntimeStatus {
+export function statusOf(suspended: boolean, ended: RuntimeStatus | undefined): RuntimeStatus {
   if (ended !== undefined) return ended;
-  return state.suspended ? 'Suspended' : 'Running';
+  return suspended ? 'Suspended' : 'Running';
 }

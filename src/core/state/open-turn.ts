@@ -64,19 +64,19 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
   if (!state.started && !startsNow && ending === undefined) return { discard: consumed };
 
   const timestamp = Math.max(state.lastTimestamp, input.now);
-  const filter = new NewEvents(state, startsNow);
-  if (start !== undefined) filter.offer({ ...start, timestamp }, timestamp);
+  const filter = new NewEvents(state, { startsNow, timestamp });
+  if (start !== undefined) filter.offer(start);
   for (const message of startFirst(mine)) {
     consumed.push(message.id);
-    filter.offer(message.event, timestamp);
+    filter.offer(message.event);
   }
   // After the inbox (decision 17).
-  for (const event of input.local) if (event !== start) filter.offer({ ...event, timestamp }, timestamp);
+  for (const event of input.local) if (event !== start) filter.offer(event);
 
-  const news = filter.events;
-  if (news.length === 0 && (input.lostTasks?.length ?? 0) === 0) return { discard: consumed };
+  const newEvents = filter.events;
+  if (newEvents.length === 1 && (input.lostTasks?.length ?? 0) === 0) return { discard: consumed };
   return {
-    newEvents: [{ type: 'OrchestratorStarted', timestamp }, ...news],
+    newEvents,
     consumed,
     // An instance that is ended before its first turn never runs.
     runs: filter.terminated === undefined && (state.started || startsNow),
@@ -86,28 +86,33 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
 
 /** Decides event by event what is news to an execution. */
 class NewEvents {
-  readonly events: HistoryEvent[] = [];
+  /** OrchestratorStarted first. */
+  readonly events: HistoryEvent[];
   terminated: ExecutionTerminated | undefined;
   readonly #state: ExecutionState;
-  readonly #done = new Set<string>();
+  readonly #timestamp: number;
+  /** Tasks (their ids) and timers (theirs, below zero) that ended in this turn. Most turns have one end: no set for it. */
+  #done: number | Set<number> | undefined;
   #started: boolean;
   #suspended: boolean;
 
-  constructor(state: ExecutionState, startsNow: boolean) {
+  constructor(state: ExecutionState, turn: { readonly startsNow: boolean; readonly timestamp: number }) {
     this.#state = state;
-    this.#started = state.started;
+    this.#timestamp = turn.timestamp;
+    this.events = [{ type: 'OrchestratorStarted', timestamp: turn.timestamp }];
+    // Ended before its start: the request itself is the news.
+    this.#started = state.started || !turn.startsNow;
     this.#suspended = state.suspended;
-    if (!startsNow) this.#started = true; // ended before its start: the request itself is the news
   }
 
-  offer(event: InboxEvent, timestamp: number): void {
+  offer(event: InboxEvent | LocalEvent): void {
     if (this.terminated !== undefined || !this.#isNews(event)) return;
-    const stamped = { ...event, timestamp };
+    const stamped = { ...event, timestamp: this.#timestamp };
     this.events.push(stamped);
     if (stamped.type === 'ExecutionTerminated') this.terminated = stamped;
   }
 
-  #isNews(event: InboxEvent): boolean {
+  #isNews(event: InboxEvent | LocalEvent): boolean {
     switch (event.type) {
       case 'ExecutionStarted':
         if (this.#started) return false;
@@ -115,9 +120,9 @@ class NewEvents {
         return true;
       case 'TaskCompleted':
       case 'TaskFailed':
-        return this.#state.openTasks.has(event.taskScheduledId) && this.#first(`task ${event.taskScheduledId}`);
+        return this.#state.openTasks.has(event.taskScheduledId) && this.#first(event.taskScheduledId);
       case 'TimerFired':
-        return this.#state.openTimers.has(event.timerId) && this.#first(`timer ${event.timerId}`);
+        return this.#state.openTimers.has(event.timerId) && this.#first(-1 - event.timerId);
       case 'ExecutionSuspended':
         if (this.#suspended) return false;
         this.#suspended = true;
@@ -134,7 +139,12 @@ class NewEvents {
     }
   }
 
-  #first(what: string): boolean {
+  #first(what: number): boolean {
+    if (this.#done === undefined) {
+      this.#done = what;
+      return true;
+    }
+    if (typeof this.#done === 'number') this.#done = new Set([this.#done]);
     if (this.#done.has(what)) return false;
     this.#done.add(what);
     return true;

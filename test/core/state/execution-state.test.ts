@@ -88,11 +88,11 @@ describe('the state of an execution', () => {
 describe('the status that readers see', () => {
   it('is the end, when there is one, also of a suspended execution', () => {
     const state = stateOf(executionId, history(suspended()));
-    expect(statusOf(state, 'Terminated')).toBe('Terminated');
+    expect(statusOf(state.suspended, 'Terminated')).toBe('Terminated');
   });
 
   it('is Suspended or Running otherwise', () => {
-    expect(statusOf(stateOf(executionId, history(suspended())), undefined)).toBe('Suspended');
-    expect(statusOf(stateOf(executionId, history()), undefined)).toBe('Running');
+    expect(statusOf(stateOf(executionId, history(suspended())).suspended, undefined)).toBe('Suspended');
+    expect(statusOf(stateOf(executionId, history()).suspended, undefined)).toBe('Running');
   });
 });
