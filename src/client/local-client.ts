@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isEntityInstanceId } from '../model/entity-id.ts';
 import { DurableError } from '../model/errors.ts';
 import type { HistoryEvent } from '../model/history.ts';
-import type { NewInstance, StartOffer } from '../model/work.ts';
+import type { InstanceKey, NewInstance, StartOffer } from '../model/work.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Duration } from '../model/functions.ts';
 import {
@@ -43,6 +43,7 @@ import type {
 import type { CompletionWaiters } from './completion-waiters.ts';
 import { policyOf } from './existing-policy.ts';
 import type { KnownFunctions } from './known-functions.ts';
+import { RecentStarts } from './recent-starts.ts';
 import { LocalEntityClient } from './local-entity-client.ts';
 
 /** A worker of this process, which may take an instance the moment it is started. */
@@ -73,6 +74,7 @@ const latestStart = Date.UTC(9999, 11, 31);
 
 export class LocalClient extends LocalEntityClient implements OrchestrationClient {
   readonly #parts: LocalClientParts;
+  readonly #recent = new RecentStarts();
   readonly #newId: () => string;
 
   constructor(taskHub: string, parts: LocalClientParts) {
@@ -124,6 +126,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
         ? await placement?.offer(hubId, { ...instance, isNewId: givenId === undefined })
         : undefined;
     if (offer === undefined) await known.checkOrchestrator(hubId, name);
+    const mark = this.#parts.waiters.mark();
     const outcome = await store
       .startInstance({
         ...instance,
@@ -140,6 +143,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
         throw error;
       });
     if (outcome.kind === 'created' && outcome.owner !== null && outcome.owner === offer?.owner) {
+      this.#recent.add(instanceId, { key: outcome.key, mark });
       offer.accept(outcome.key);
       return instanceId;
     }
@@ -268,15 +272,21 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   async waitForCompletion(instanceId: string, options: WaitOptions = {}): Promise<OrchestrationInstance | undefined> {
     const end = performance.now() + (options.timeoutMs ?? defaultWaitMs);
     const { waiters } = this.#parts;
+    const wait = (key: InstanceKey): Promise<void> =>
+      waiters.wait(key, {
+        timeoutMs: end - performance.now(),
+        ...(options.signal ? { signal: options.signal } : {}),
+      });
+    const recent = this.#recent.take(instanceId);
+    const mayWait = options.timeoutMs !== 0 && options.signal?.aborted !== true;
+    if (recent !== undefined && mayWait && !waiters.mayHaveEndedSince(recent.key, recent.mark)) await wait(recent.key);
     for (;;) {
       // From before the look, so that no end falls between it and the wait.
       const mark = waiters.mark();
       const instance = await this.getStatus(instanceId);
       if (instance === undefined || isTerminal(instance.runtimeStatus)) return instance;
-      const timeoutMs = end - performance.now();
-      if (timeoutMs <= 0 || options.signal?.aborted === true) return instance;
-      if (waiters.mayHaveEndedSince(instance.key, mark)) continue;
-      await waiters.wait(instance.key, { timeoutMs, ...(options.signal ? { signal: options.signal } : {}) });
+      if (end - performance.now() <= 0 || options.signal?.aborted === true) return instance;
+      if (!waiters.mayHaveEndedSince(instance.key, mark)) await wait(instance.key);
     }
   }
 

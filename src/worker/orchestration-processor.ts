@@ -13,7 +13,15 @@ import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
 import type { ExecutionStarted, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
-import type { Claim, ClaimContents, InstanceKey, NewInstance, StartOffer, WorkerId } from '../model/work.ts';
+import type {
+  Claim,
+  ClaimContents,
+  CommitOutcome,
+  InstanceKey,
+  NewInstance,
+  StartOffer,
+  WorkerId,
+} from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import { Cancellation } from './cancellation.ts';
@@ -193,9 +201,17 @@ export class OrchestrationProcessor {
     if (!live.inboxWaiting && !live.takenOver && live.events.length === 0) return;
     live.busy = true;
     this.#turns += 1;
-    void this.#turn(live)
-      .catch((error: unknown) => this.#abandon(live, error))
-      .finally(() => this.#turnOver(live));
+    void this.#takeTurn(live);
+  }
+
+  /** Never rejects. */
+  async #takeTurn(live: LiveInstance): Promise<void> {
+    try {
+      await this.#turn(live);
+    } catch (error) {
+      this.#abandon(live, error);
+    }
+    this.#turnOver(live);
   }
 
   #turnOver(live: LiveInstance): void {
@@ -212,7 +228,8 @@ export class OrchestrationProcessor {
   }
 
   async #turn(live: LiveInstance): Promise<void> {
-    const contents = await this.#reader.read(live);
+    const hasAll = live.memory !== undefined && !live.inboxWaiting && !live.takenOver;
+    const contents = hasAll ? undefined : await this.#reader.read(live);
     if (contents?.unreadable !== undefined) return this.#failUnreadable(live, contents);
     if (!live.owned || live.memory === undefined) return;
     const { memory } = live;
@@ -249,10 +266,13 @@ export class OrchestrationProcessor {
   }
 
   async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {
-    const outcome = await this.#committer.commit(closed.commit).catch((error: unknown) => {
+    let outcome: CommitOutcome;
+    try {
+      outcome = await this.#committer.commit(closed.commit);
+    } catch (error) {
       this.#options.slots.giveBack(closed.local.map((task) => task.name));
       throw error;
-    });
+    }
     switch (outcome.kind) {
       case 'committed':
         this.#options.clock.observe(outcome.committedAt);

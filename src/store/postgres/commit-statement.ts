@@ -6,6 +6,7 @@
  */
 import { isTerminal } from '../../model/instance.ts';
 import { eventOfTimer, type TurnCommit, type WorkerId } from '../../model/work.ts';
+import { loneTurns } from './lone-turn.ts';
 import { toHistoryTexts, toMessageText } from './rows.ts';
 import { messageColumns, messagesText, toldColumns, type MessageBatch } from './turn-messages.ts';
 import { joinJson, joinNumbers, jsonTexts, nowMs, statement, type Statement, type Tables } from './sql.ts';
@@ -159,12 +160,16 @@ export interface CommitStatement {
 export class CommitStatements {
   readonly #tables: Tables;
   readonly #made = new Map<string, CommitStatement>();
+  readonly #lone: (batch: CommitBatch) => CommitStatement | undefined;
 
   constructor(tables: Tables) {
     this.#tables = tables;
+    this.#lone = loneTurns(tables);
   }
 
   of(batch: CommitBatch): CommitStatement {
+    const lone = this.#lone(batch);
+    if (lone !== undefined) return lone;
     const parts = partsOf(batch);
     const known = this.#made.get(parts);
     if (known !== undefined) return known;

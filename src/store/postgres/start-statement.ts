@@ -9,7 +9,10 @@ export function startStatements(
   t: Tables,
 ): (starts: readonly InstanceStart[]) => { readonly sql: Statement; readonly values: readonly unknown[] } {
   const made = new Map<string, Statement>();
+  const lone = statement('start_instance', loneText(t));
   return (starts) => {
+    const [only] = starts;
+    if (starts.length === 1 && only?.firstTurn && !only.tags) return { sql: lone, values: loneValues(only) };
     const parts = {
       sends: starts.some((start) => start.owner === null),
       runs: starts.some((start) => Boolean(start.firstTurn)),
@@ -74,6 +77,41 @@ function startText(t: Tables, { sends, runs, tagged }: Parts): string {
         : ''
     }
     select key, hub_id, instance_id from created`;
+}
+
+/** One start with a first turn and no tags, by itself: the same without arrays to unnest and to join. */
+function loneText(t: Tables): string {
+  return `with created as (
+      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at, created_at)
+      select $1::int, $2::text, $3::text, $4::text, $5::text, $6::text, $7::timestamptz, to_timestamp($8::float8 / 1000)
+      where exists (select 1 from ${t.workers} w where w.id = $9::bigint and w.expires_at > now())
+      on conflict (hub_id, instance_id) do nothing
+      returning key, hub_id, instance_id
+    ), begun as (
+      insert into ${t.executions} (instance_key, hub_id, name, execution_id, owner, status, sequence, custom_status)
+      select key, hub_id, $3, $5, case when $10::bool then $9::bigint end, 'Running', 1, $11::text from created
+    ), appended as (
+      insert into ${t.history} (instance_key, sequence, commit_id, events)
+      select key, 1, $12::uuid, $13::text from created
+    )
+    select key, hub_id, instance_id from created`;
+}
+
+function loneValues(start: InstanceStart): readonly unknown[] {
+  const { firstTurn } = start;
+  return [
+    ...[
+      start.hubId,
+      start.instanceId,
+      start.name,
+      start.version,
+      start.executionId,
+      start.input,
+      start.scheduledStartAt,
+    ],
+    ...[firstTurn?.events[0]?.timestamp, start.owner, firstTurn?.keepOwnership, firstTurn?.customStatus, randomUUID()],
+    firstTurn && toHistoryText(firstTurn.events),
+  ];
 }
 
 function startValues(starts: readonly InstanceStart[], { sends, runs, tagged }: Parts): readonly unknown[] {
