@@ -84,7 +84,7 @@ export class LinkSigner {
     const query = request.query instanceof Query ? request.query : Query.empty;
     // Who came by a link has no key that other links could repeat.
     const isLink = request.caller?.link !== undefined;
-    if (!query.strictFlag('signedLinks', this.#options.always) && !isLink) return undefined;
+    const isWanted = query.strictFlag('signedLinks', this.#options.always) || isLink;
     const seconds = query.seconds('linkExpiresIn');
     if (seconds !== undefined && !(seconds >= 1 && seconds <= maxTtlSeconds)) {
       throw new DurableError(
@@ -92,6 +92,7 @@ export class LinkSigner {
         `The query parameter 'linkExpiresIn' must be 1 to ${maxTtlSeconds} seconds.`,
       );
     }
+    if (!isWanted) return undefined;
     return seconds === undefined ? this.#options.ttlMs : seconds * 1_000;
   }
 

@@ -8,6 +8,8 @@ export interface OperationAccess {
   readonly scope: Scope;
   /** What a signed link must be good for; `undefined`: links never suffice. */
   readonly link?: LinkOperation;
+  /** Its answers have links. */
+  readonly hasLinks?: boolean;
   /** The name under which it is recorded; `undefined`: it is no action of an operator. */
   readonly audit?: string;
 }
@@ -18,7 +20,7 @@ const operations: Readonly<Record<string, OperationAccess>> = {
   terminateInstance: { scope: 'admin', link: 'terminate', audit: 'terminate' },
   suspendInstance: { scope: 'admin', link: 'suspend', audit: 'suspend' },
   resumeInstance: { scope: 'admin', link: 'resume', audit: 'resume' },
-  restartInstance: { scope: 'admin', link: 'restart', audit: 'restart' },
+  restartInstance: { scope: 'admin', link: 'restart', hasLinks: true, audit: 'restart' },
   rewindInstance: { scope: 'admin', link: 'rewind', audit: 'rewind' },
   purgeInstance: { scope: 'admin', audit: 'purge' },
   purgeInstances: { scope: 'admin', audit: 'purgeMany' },
@@ -30,7 +32,8 @@ export function accessOf(operationId: string | undefined, method: string): Opera
   const known = operationId === undefined ? undefined : operations[operationId];
   if (known !== undefined) return known;
   if (method === 'GET') return { scope: 'read' };
-  if (operationId !== undefined && /^(?:start|signal)/.test(operationId)) return { scope: 'write' };
+  if (operationId?.startsWith('start') === true) return { scope: 'write', hasLinks: true };
+  if (operationId?.startsWith('signal') === true) return { scope: 'write' };
   return { scope: 'admin', ...(operationId === undefined ? {} : { audit: operationId }) };
 }
 

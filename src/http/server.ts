@@ -145,10 +145,10 @@ export async function createServer(
 
   await app.register(
     (management, _options, done) => {
-      for (const hook of [gate.look, gate.requireCaller, signer.prepare]) management.addHook('onRequest', hook);
+      for (const hook of [gate.look, gate.requireCaller]) management.addHook('onRequest', hook);
       management.addHook('onRoute', (route) => {
         const operation = accessOf(route.schema?.operationId, String(route.method));
-        const checks = [gate.requireOperation(operation)];
+        const checks = [gate.requireOperation(operation), ...(operation.hasLinks === true ? [signer.prepare] : [])];
         if (access !== undefined && operation.audit !== undefined) {
           const hooks = auditHooks(access, { action: operation.audit, defaultTaskHub: hub.clients.defaultTaskHub });
           checks.unshift(hooks.begin);

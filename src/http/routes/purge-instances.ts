@@ -27,9 +27,10 @@ export const purgeInstances: Route = (app, front) => {
     },
   };
   app.delete<{ Querystring: Query }>('/instances', { schema }, async (request, reply) => {
+    const client = orRefuse(() => front.client(request), "Please provide a valid value for 'taskHub' parameter.");
     const filter = filterOf(request.query);
     if (filter.runtimeStatus?.length === 0) return sendEmpty(reply, 404);
-    const { instancesDeleted } = await front.client(request).purgeInstanceHistoryBy(filter);
+    const { instancesDeleted } = await client.purgeInstanceHistoryBy(filter);
     if (instancesDeleted === 0) return sendEmpty(reply, 404);
     return sendJson(reply, 200, JSON.stringify({ instancesDeleted }));
   });
