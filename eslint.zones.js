@@ -12,7 +12,7 @@
 
 /** @type {readonly Zone[]} */
 export const zones = [
-  { files: 'model', src: [], packages: [], node: [] },
+  { files: 'model', src: [], packages: ['type:@standard-schema/spec'], node: [] },
   { files: 'flow', src: [], packages: [], node: [] },
   { files: 'core/state', src: ['model'], packages: [], node: [] },
   { files: 'core/replay', src: ['model'], packages: [], node: [] },

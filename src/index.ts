@@ -13,6 +13,7 @@ export {
   type FunctionDefinition,
   type OrchestrationContext,
   type OrchestrationDefinition,
+  type OrchestrationOptions,
   type Orchestrator,
   type ReplaySafeLog,
   type RetryContext,
@@ -73,6 +74,8 @@ export type {
 export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export type { AccessKey, AuditEntry, AuditFilter, AuditPage, AuditRecord, Origin, Scope } from './model/access.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
+export { defineEvent, type EventDefinition } from './model/events.ts';
+export { SchemaError, type SchemaIssue } from './model/schema.ts';
 export { NonRetriableError, type Failure } from './model/failure.ts';
 export type { HistoryEvent } from './model/history.ts';
 export type { OrchestrationHistory } from './model/orchestration-history.ts';

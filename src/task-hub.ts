@@ -5,6 +5,7 @@ import type { Access } from './client/access.ts';
 import { AuditPruning } from './client/audit-pruning.ts';
 import type { ClientSource, OrchestrationClient } from './client/client.ts';
 import { CompletionWaiters } from './client/completion-waiters.ts';
+import { DeclaredValues } from './client/declared-values.ts';
 import { KnownFunctions } from './client/known-functions.ts';
 import { LocalAccess } from './client/local-access.ts';
 import { LocalClient, type Placement } from './client/local-client.ts';
@@ -73,6 +74,8 @@ export interface TaskHub {
   readonly clients: ClientSource;
   /** Named keys of the HTTP API, the secrets of signed links, and the audit log. */
   readonly access: Access;
+  /** What this process runs, and knows the schemas of. */
+  readonly functions: readonly FunctionDefinition[];
   /** Migrates the schema and begins to work. @throws DurableError `StoreUnavailable` */
   start(): Promise<void>;
   /** Finishes or hands over what runs, then lets go of the database. Can be called more than once. */
@@ -107,13 +110,13 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
   const maxActivities = positive('maxActivities', options.maxActivities ?? defaults.maxActivities);
   const maxTurns = positive('maxTurns', options.maxTurns ?? defaults.maxTurns);
-  const { durableHttp = {} } = options;
+  const { durableHttp = {}, functions = [] } = options;
   for (const name of ['pollIntervalMs', 'maxResponseBytes'] as const) {
     if (durableHttp[name] !== undefined) positive(`durableHttp.${name}`, durableHttp[name]);
   }
   const http = openDurableHttp(durableHttp, options.tokenProviders ?? []);
   const executor = new InProcessExecutor({
-    functions: options.functions ?? [],
+    functions,
     builtIns: [http.activity],
     ...(durableHttp.pollIntervalMs === undefined ? {} : { httpPollIntervalMs: durableHttp.pollIntervalMs }),
     log: (level, message, fields) => logger[level](fields, message),
@@ -150,6 +153,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     taskHub,
     pollMs,
     maxPayloadLength: options.maxPayloadLength ?? defaults.maxPayloadLength,
+    declared: new DeclaredValues(functions),
     ...(worker ? { placement: worker } : {}),
   });
   const auditRetentionMs = options.auditRetentionMs ?? defaults.auditRetentionMs;
@@ -163,6 +167,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     client: clients.open(taskHub),
     clients,
     access: new LocalAccess(store.access),
+    functions,
     start: async () => {
       const url = options.directDatabaseUrl ?? options.databaseUrl;
       if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
@@ -188,6 +193,7 @@ function openClients(
     readonly taskHub: string;
     readonly pollMs: number;
     readonly maxPayloadLength: number;
+    readonly declared: DeclaredValues;
     readonly placement?: Placement;
   },
 ): ClientSource & { close(): void } {
@@ -200,6 +206,8 @@ function openClients(
     maxPayloadLength: options.maxPayloadLength,
     placement: options.placement,
   };
+  const { declared, taskHub: served } = options;
+  const isServed = (taskHub: string): boolean => taskHub.toLowerCase() === served.toLowerCase();
   const opened = new Map<string, OrchestrationClient>();
   return {
     defaultTaskHub: options.taskHub,
@@ -207,7 +215,8 @@ function openClients(
       if (audit !== undefined) return new LocalClient(taskHub, { ...parts, audit });
       const known = opened.get(taskHub);
       if (known) return known;
-      const client = new LocalClient(taskHub, parts);
+      // What other hubs run is not known here.
+      const client = new LocalClient(taskHub, isServed(taskHub) ? { ...parts, declared } : parts);
       // Names come from requests: what is remembered of them stays small.
       if (opened.size < 1_000) opened.set(taskHub, client);
       return client;

@@ -1,5 +1,6 @@
 import type { AuditNote } from '../model/access.ts';
 import type { EntityClient } from './entity-client.ts';
+import type { EventDefinition } from '../model/events.ts';
 import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 import type { OrchestrationHistory } from '../model/orchestration-history.ts';
@@ -36,6 +37,9 @@ export interface StartSettings {
   readonly onExisting?: OnExisting;
 }
 
+/** The payload, which may be left out when its type allows `undefined` or is unknown. */
+export type EventArguments<Payload> = undefined extends Payload ? [data?: Payload] : [data: Payload];
+
 /** Options of {@link DurableClient.startNew}. */
 export interface StartOptions<Input = unknown> extends StartSettings {
   /** Any value that JSON can hold; `undefined` means no input. */
@@ -48,6 +52,11 @@ export interface TextStart extends StartSettings {
   /** JSON text, or `undefined` for no input; the caller has checked that it is JSON. */
   readonly input?: string;
 }
+
+/** Options that must name the input, unless its type allows `undefined` or is unknown. */
+export type StartArguments<Input> = undefined extends Input
+  ? [options?: StartOptions<Input>]
+  : [options: StartOptions<Input> & { readonly input: Input }];
 
 /** Options of {@link DurableClient.waitForCompletion}. */
 export interface WaitOptions {
@@ -91,7 +100,10 @@ export interface OrchestrationClient extends EntityClient {
    *   are known and none lists the name, `InstanceAlreadyExists` when an instance has the id that must not be replaced,
    *   `PayloadTooLarge`
    */
-  startNew<Input>(orchestration: OrchestrationReference<Input>, options?: StartOptions<Input>): Promise<string>;
+  startNew<Input>(
+    orchestration: OrchestrationReference<Input>,
+    ...options: StartArguments<NoInfer<Input>>
+  ): Promise<string>;
 
   /** The same for input that is JSON text already: it is stored as it is. */
   startNewText(start: TextStart): Promise<string>;
@@ -119,6 +131,11 @@ export interface OrchestrationClient extends EntityClient {
    * Sends an event. It is kept until the orchestrator waits for it.
    * @throws DurableError `InstanceNotFound`, `InstanceTerminal`, `InvalidArgument`, `PayloadTooLarge`
    */
+  raiseEvent<Payload>(
+    instanceId: string,
+    event: EventDefinition<Payload, unknown>,
+    ...data: EventArguments<NoInfer<Payload>>
+  ): Promise<void>;
   raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void>;
 
   /** The same for JSON text. */

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isEntityInstanceId } from '../model/entity-id.ts';
 import { DurableError } from '../model/errors.ts';
+import type { EventDefinition } from '../model/events.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { InstanceKey, NewInstance, StartOffer } from '../model/work.ts';
 import { parseDuration } from '../model/duration.ts';
@@ -42,6 +43,7 @@ import type {
 } from './client.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
 import { policyOf } from './existing-policy.ts';
+import { checkPayload, type DeclaredValues } from './declared-values.ts';
 import type { KnownFunctions } from './known-functions.ts';
 import { RecentStarts } from './recent-starts.ts';
 import { LocalEntityClient } from './local-entity-client.ts';
@@ -62,6 +64,8 @@ export interface LocalClientParts {
   /** Largest payload in UTF-16 units. */
   readonly maxPayloadLength: number;
   readonly placement: Placement | undefined;
+  /** What is known of the values that come in. Default: nothing, any value is taken. */
+  readonly declared?: DeclaredValues;
   /** Makes ids of instances and executions. Default: 32 random hex digits. */
   readonly newId?: () => string;
   /** What is recorded of the action that this client is for; `undefined` for clients that are not asked to record any. */
@@ -107,6 +111,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     if (tags !== undefined) refuse(tagsProblem(tags));
     const policy = start.onExisting === undefined ? undefined : policyOf(start.onExisting);
     this.#checkSize(input);
+    this.#parts.declared?.checkInput(name, input);
     const startAt = start.startAt === undefined ? undefined : await this.#startTime(start.startAt);
     const { store, known, placement } = this.#parts;
     const hubId = await store.ensureHub(this.taskHub);
@@ -182,14 +187,27 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     });
   }
 
-  raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void> {
-    return this.raiseEventText(instanceId, eventName, toPayload(data, 'data of the event'));
+  async raiseEvent(
+    instanceId: string,
+    event: EventDefinition<unknown, unknown> | string,
+    data?: unknown,
+  ): Promise<void> {
+    const text = toPayload(data, 'data of the event');
+    if (typeof event === 'string') return this.raiseEventText(instanceId, event, text);
+    checkPayload(event, text);
+    return this.raiseEventText(instanceId, event.name, text);
   }
 
   async raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {
     const problem = eventNameProblem(eventName);
     if (problem !== null) throw new DurableError('InvalidArgument', problem);
     this.#checkSize(data);
+    const { declared } = this.#parts;
+    if (declared?.declaresEvent(eventName) === true) {
+      // Whose event it is says the instance. That it ends meanwhile is found by the send.
+      const { name } = await this.#require(instanceId);
+      declared.checkEvent({ orchestration: name, event: eventName }, data);
+    }
     await this.#send(instanceId, {
       type: 'EventRaised',
       name: eventName,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Access } from '../client/access.ts';
 import type { ClientSource } from '../client/client.ts';
+import type { FunctionDefinition } from '../model/functions.ts';
 import type { HttpTriggerDefinition } from '../client/http-trigger.ts';
 import { sendJson } from './answers.ts';
 import { baseUrlReader } from './base-url.ts';
@@ -74,7 +75,11 @@ const defaultRateLimit = 1_000;
  * @throws TypeError for a bad public URL or proxy, or for triggers whose routes cannot be served
  */
 export async function createServer(
-  hub: { readonly clients: ClientSource; readonly access?: Access },
+  hub: {
+    readonly clients: ClientSource;
+    readonly access?: Access;
+    readonly functions?: readonly FunctionDefinition[];
+  },
   options: ServerOptions = {},
 ): Promise<FastifyInstance> {
   const trustProxy = options.trustProxy ?? false;
@@ -169,7 +174,7 @@ export async function createServer(
     isStopping: () => stopping.signal.aborted || options.isStopping?.() === true,
     isOverloaded,
   });
-  await serveDocumentation(app, gate);
+  await serveDocumentation(app, { gate, functions: hub.functions ?? [] });
   if (access !== undefined) serveKeys(app, access, gate);
   serveTriggers(app, { triggers: options.triggers ?? [], front, baseUrl, gate, signer, hasPublicUrl });
   app.get('/', { schema: { hide: true } }, (_request, reply) =>

@@ -1,4 +1,5 @@
 import type { Failure } from './failure.ts';
+import type { RejectedValue } from './history.ts';
 
 /** Run an activity. Ids number an execution's actions 0, 1, 2, … in the order of the calls. */
 export interface ScheduleTask {
@@ -62,4 +63,6 @@ export interface Decision {
   readonly actions: readonly Action[];
   /** The complete current custom status as JSON text; absent means none. */
   readonly customStatus?: string;
+  /** Values that schemas of the orchestrator refused in this turn; absent: none. */
+  readonly rejected?: readonly RejectedValue[];
 }

@@ -3,6 +3,7 @@
  * its semantics are v3's where the two differ (decision 36).
  */
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
+import type { EventDefinition } from './events.ts';
 import type { Failure } from './failure.ts';
 import type { ActivityDefinition, RetryPolicy, Task, TimerTask } from './functions.ts';
 
@@ -107,5 +108,5 @@ export interface DurableOrchestrationContext {
   /** At most 16 KiB of JSON; `null` and `undefined` clear it. */
   setCustomStatus(status: unknown): void;
   /** Waits for an event (names are compared without case). The oldest event goes to the newest waiter. */
-  waitForExternalEvent<T = unknown>(name: string): Task<T>;
+  waitForExternalEvent<T = unknown>(event: EventDefinition<unknown, T> | string): Task<T>;
 }

@@ -6,7 +6,9 @@ import { checkLimits, type ActivityLimits } from './activity-limits.ts';
 import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { EntityFunction } from './entity-functions.ts';
+import { isEventDefinition, type EventDefinition } from './events.ts';
 import type { Failure } from './failure.ts';
+import { requireSchema, type Schema } from './schema.ts';
 
 /** Marks definitions, also across copies of this package. */
 export const brand: unique symbol = Symbol.for('perdure.definition');
@@ -128,14 +130,17 @@ export interface OrchestrationContext {
   createTimer(when: Date | Duration): TimerTask;
 
   /**
-   * Waits for an event (names are compared without case). Events are kept until somebody waits: the oldest event goes to
+   * Waits for an event, by its definition or its name (names are compared without case). Events are kept until somebody waits: the oldest event goes to
    * the oldest waiter.
    * @param options.timeout how long to wait; then the task fails with a `TimeoutError`
    * @param options.defaultValue with a timeout: the value to go on with instead of failing
    */
-  waitForExternalEvent<T = unknown>(name: string, options?: { readonly timeout?: Duration }): Task<T>;
+  waitForExternalEvent<T = unknown>(
+    event: EventDefinition<unknown, T> | string,
+    options?: { readonly timeout?: Duration },
+  ): Task<T>;
   waitForExternalEvent<T = unknown, D = T | null>(
-    name: string,
+    event: EventDefinition<unknown, T> | string,
     options: { readonly timeout: Duration; readonly defaultValue: D },
   ): Task<T | D>;
 
@@ -196,20 +201,51 @@ export type Orchestrator<Input, Output> = (
 
 export type ActivityHandler<Input, Output> = (input: Input, context: ActivityContext) => Promise<Output> | Output;
 
-export interface OrchestrationDefinition<Input, Output> {
-  readonly [brand]: 'orchestration';
-  readonly name: string;
-  // Method syntax: definitions with any input type fit into one registry.
-  run(context: OrchestrationContext, input: Input): ReturnType<Orchestrator<Input, Output>>;
+/**
+ * Schemas of a function's input and output, of any library that speaks Standard Schema.
+ * @typeParam Value what the function gets, after the schema's defaults and transformations of `Input`
+ * @typeParam Result what is stored, after those of `Output`, which is what the function returns
+ */
+export interface FunctionSchemas<Input, Value, Output, Result> {
+  readonly input?: Schema<Input, Value>;
+  readonly output?: Schema<Output, Result>;
+}
+
+/** Options of {@link orchestration}. Its schemas must be synchronous. */
+export interface OrchestrationOptions<
+  Input = unknown,
+  Value = Input,
+  Output = unknown,
+  Result = Output,
+> extends FunctionSchemas<Input, Value, Output, Result> {
+  /** The events that it waits for: payloads that do not fit are refused where they are raised. */
+  readonly events?: readonly EventDefinition<unknown, unknown>[];
 }
 
 /** Options of {@link activity}. */
-export type ActivityOptions = ActivityLimits;
+export interface ActivityOptions<Input = unknown, Value = Input, Output = unknown, Result = Output>
+  extends ActivityLimits, FunctionSchemas<Input, Value, Output, Result> {}
+
+/** The schemas of a definition, as the engine knows them. */
+export interface DefinedSchemas {
+  readonly input?: Schema;
+  readonly output?: Schema;
+}
+
+export interface OrchestrationDefinition<Input, Output> {
+  readonly [brand]: 'orchestration';
+  readonly name: string;
+  readonly schemas: DefinedSchemas;
+  readonly events: readonly EventDefinition<unknown, unknown>[];
+  // Method syntax: definitions with any input type fit into one registry.
+  run(context: OrchestrationContext, input: Input): ReturnType<Orchestrator<Input, Output>>;
+}
 
 export interface ActivityDefinition<Input, Output> {
   readonly [brand]: 'activity';
   readonly name: string;
   readonly limits: ActivityLimits;
+  readonly schemas: DefinedSchemas;
   run(input: Input, context: ActivityContext): Promise<Output> | Output;
 }
 
@@ -219,14 +255,30 @@ export type FunctionDefinition =
 /**
  * Defines an orchestration.
  * @param name what starts refer to; compared without case. 1 to 256 characters, none of `/ \\ # ?` or control characters
- * @throws TypeError for a bad name or a body that is no function
+ * @throws TypeError for a bad name, a body that is no function, or options that cannot be
  */
+export function orchestration<Value, Output, Input = Value, Result = Output>(
+  name: string,
+  options: OrchestrationOptions<Input, Value, Output, Result>,
+  orchestrator: Orchestrator<Value, Output>,
+): OrchestrationDefinition<Input, Result>;
 export function orchestration<Input = unknown, Output = unknown>(
   name: string,
   orchestrator: Orchestrator<Input, Output>,
-): OrchestrationDefinition<Input, Output> {
+): OrchestrationDefinition<Input, Output>;
+export function orchestration(
+  name: string,
+  ...rest: readonly [Orchestrator<never, unknown>] | readonly [OrchestrationOptions, Orchestrator<never, unknown>]
+): OrchestrationDefinition<never, unknown> {
+  const [options, orchestrator] = rest.length === 1 ? [{}, rest[0]] : rest;
   check('orchestration', name, orchestrator);
-  return { [brand]: 'orchestration', name, run: orchestrator };
+  return {
+    [brand]: 'orchestration',
+    name,
+    schemas: schemasOf('orchestration', name, options),
+    events: eventsOf(name, options),
+    run: orchestrator,
+  };
 }
 
 /**
@@ -234,22 +286,38 @@ export function orchestration<Input = unknown, Output = unknown>(
  * @param name what calls refer to; compared without case. Rules as for {@link orchestration}
  * @throws TypeError for a bad name, a handler that is no function, or options that cannot be
  */
+export function activity<Value, Output, Input = Value, Result = Output>(
+  name: string,
+  options: ActivityOptions<Input, Value, Output, Result>,
+  handler: ActivityHandler<Value, Output>,
+): ActivityDefinition<Input, Result>;
 export function activity<Input = unknown, Output = unknown>(
   name: string,
-  options: ActivityOptions,
   handler: ActivityHandler<Input, Output>,
 ): ActivityDefinition<Input, Output>;
-export function activity<Input = unknown, Output = unknown>(
+export function activity(
   name: string,
-  handler: ActivityHandler<Input, Output>,
-): ActivityDefinition<Input, Output>;
-export function activity<Input, Output>(
-  name: string,
-  ...rest: readonly [ActivityHandler<Input, Output>] | readonly [ActivityOptions, ActivityHandler<Input, Output>]
-): ActivityDefinition<Input, Output> {
+  ...rest: readonly [ActivityHandler<never, unknown>] | readonly [ActivityOptions, ActivityHandler<never, unknown>]
+): ActivityDefinition<never, unknown> {
   const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
   check('activity', name, handler);
-  return { [brand]: 'activity', name, limits: checkLimits(name, options), run: handler };
+  const schemas = schemasOf('activity', name, options);
+  return { [brand]: 'activity', name, limits: checkLimits(name, options), schemas, run: handler };
+}
+
+function schemasOf(kind: string, name: string, options: unknown): DefinedSchemas {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${kind}('${name}', options, …): the second argument must be an object with options.`);
+  }
+  const { input, output }: DefinedSchemas = options;
+  requireSchema(`${kind}('${name}', …): input`, input);
+  requireSchema(`${kind}('${name}', …): output`, output);
+  return { ...(input === undefined ? {} : { input }), ...(output === undefined ? {} : { output }) };
+}
+
+function eventsOf(name: string, { events = [] }: OrchestrationOptions): readonly EventDefinition<unknown, unknown>[] {
+  if (Array.isArray(events) && events.every(isEventDefinition)) return [...events];
+  throw new TypeError(`orchestration('${name}', …): events must be a list of events made by defineEvent(…).`);
 }
 
 /** Whether a module's export is a definition, also one made by another copy of this package. */

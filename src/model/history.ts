@@ -1,4 +1,5 @@
 import type { Failure } from './failure.ts';
+import type { SchemaIssue } from './schema.ts';
 import type { Tags } from './instance.ts';
 
 /**
@@ -24,6 +25,15 @@ interface EventBase {
 /** First event of every turn; its timestamp is the turn's `currentUtcDateTime`. */
 export interface OrchestratorStarted extends EventBase {
   readonly type: 'OrchestratorStarted';
+  /** Values that the orchestrator's schemas refused in this turn. Absent: none. */
+  readonly rejected?: readonly RejectedValue[];
+}
+
+/** A value that was not as its schema says. */
+export interface RejectedValue {
+  /** Counts the values of an execution that have a schema, from 0. */
+  readonly number: number;
+  readonly issues: readonly SchemaIssue[];
 }
 
 export interface ExecutionStarted extends EventBase {

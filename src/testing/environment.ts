@@ -59,7 +59,7 @@ export interface TestEnvironment {
   /** Waits until everything that can happen without time passing has happened. */
   settle(): Promise<void>;
   /** Sends an event, as {@link OrchestrationClient.raiseEvent}. */
-  raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void>;
+  raiseEvent: OrchestrationClient['raiseEvent'];
   /** Starts an orchestration and waits for its output as {@link outputOf} does. */
   run<Output = unknown, Input = unknown>(
     orchestration: OrchestrationReference<Input>,
@@ -140,8 +140,8 @@ export function createTestEnvironment(options: TestEnvironmentOptions): TestEnvi
         await simulation.advanceTo(time.getTime());
       }),
     settle: () => operate(async () => undefined),
-    raiseEvent: (instanceId, eventName, data) => client.raiseEvent(instanceId, eventName, data),
-    run: async (orchestration, start = {}) => outputOf(await client.startNew(orchestration, start), start),
+    raiseEvent: client.raiseEvent.bind(client),
+    run: async (orchestration, start = {}) => outputOf(await client.startNew<unknown>(orchestration, start), start),
     outputOf,
     history: async (instanceId) => {
       const history = await client.getHistory(instanceId);

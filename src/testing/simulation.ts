@@ -6,6 +6,7 @@
 import { pino } from 'pino';
 import { CompletionWaiters } from '../client/completion-waiters.ts';
 import type { WaitOptions } from '../client/client.ts';
+import { DeclaredValues } from '../client/declared-values.ts';
 import { KnownFunctions } from '../client/known-functions.ts';
 import { LocalClient } from '../client/local-client.ts';
 import { isTerminal, type OrchestrationInstance } from '../model/instance.ts';
@@ -66,13 +67,14 @@ export class Simulation {
     this.#data = new MemoryData(this.#clock);
     this.#store = openMemoryStore(this.#data);
     this.faults = new Faults(options.faults);
+    const chosen = chooseFunctions(options.functions);
     this.#executor = new TestExecutor({
-      chosen: chooseFunctions(options.functions),
+      chosen,
       calls: this.activityCalls,
       now: () => new Date(this.now),
       ...(options.log === undefined ? {} : { log: options.log }),
     });
-    this.client = this.#openClient();
+    this.client = this.#openClient(new DeclaredValues(chosen.functions));
     this.startWorker();
   }
 
@@ -209,7 +211,7 @@ export class Simulation {
     }
   }
 
-  #openClient(): LocalClient {
+  #openClient(declared: DeclaredValues): LocalClient {
     let ids = 0;
     return new LocalClient(taskHub, {
       store: this.#store,
@@ -217,6 +219,7 @@ export class Simulation {
       known: new KnownFunctions(this.#store),
       pollMs: effectMs,
       maxPayloadLength,
+      declared,
       placement: { offer: async (hubId, start) => this.#life?.worker.offer(hubId, start) },
       newId: () => (ids += 1).toString(16).padStart(32, '0'),
     });

@@ -63,7 +63,11 @@ export class TestExecutor implements Executor {
     const definition = this.#options.chosen.functions.filter(isOrchestration).find(named(target.name));
     if (definition === undefined) return [];
     const { instanceId } = target;
-    const replay = new Replay({ instanceId, orchestrator: (context, input) => definition.run(context, input) });
+    const replay = new Replay({
+      instanceId,
+      orchestrator: (context, input) => definition.run(context, input),
+      schemas: definition.schemas,
+    });
     try {
       await replay.advance({ history, newEvents: [] });
       return replay.awaitedEvents;

@@ -4,7 +4,8 @@ import type { Action, Decision } from '../../src/model/actions.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Orchestrator } from '../../src/model/functions.ts';
 import type { HistoryEvent } from '../../src/model/history.ts';
-import { Replay, type ReplayOptions } from '../../src/core/replay/replay.ts';
+import { Replay } from '../../src/core/replay/replay.ts';
+import type { ReplayOptions } from '../../src/core/replay/run.ts';
 
 export const startTime = Date.UTC(2026, 0, 1);
 

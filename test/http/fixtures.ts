@@ -1,7 +1,11 @@
 /** The orchestrators of the conformance checklist (http-api.md 6). */
 import { EventEmitter, once } from 'node:events';
+import { z } from 'zod';
+import { defineEvent } from '../../src/model/events.ts';
 import { activity, orchestration } from '../../src/model/functions.ts';
 
+const typedInput = z.object({ items: z.array(z.object({ price: z.number() })), note: z.string().default('') });
+const approval = defineEvent('Approval', z.object({ by: z.string() }));
 const gates = new EventEmitter();
 gates.setMaxListeners(0);
 
@@ -40,6 +44,10 @@ export const functions = [
     await quick;
     ctx.setCustomStatus('quick is done');
     return slow;
+  }),
+  orchestration('Typed', { input: typedInput, output: typedInput, events: [approval] }, async (ctx, input) => {
+    await ctx.waitForExternalEvent(approval);
+    return input;
   }),
   activity('Upper', (input) => String(input).toUpperCase()),
   activity('Failing', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { activity, orchestration, type ActivityContext, type ActivityOptions } from '../../src/model/functions.ts';
+import { activity, orchestration, type ActivityContext } from '../../src/model/functions.ts';
+import type { ActivityLimits } from '../../src/model/activity-limits.ts';
 import { gate } from '../support/gate.ts';
 import { eventsOf, historyOf } from '../support/history.ts';
 import { execute } from '../support/sql.ts';
@@ -183,7 +184,7 @@ inBothModes('the signal of an activity', ({ open }) => {
 });
 
 /** An activity that knows how many of it run at the same time. */
-function measured(name: string, limits: ActivityOptions) {
+function measured(name: string, limits: ActivityLimits) {
   let running = 0;
   const seen = { most: 0, runs: 0 };
   const definition = activity(name, limits, async (n: number) => {

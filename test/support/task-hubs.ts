@@ -74,7 +74,8 @@ async function openHub(database: TestDatabase, options: TestHubOptions): Promise
   return {
     client,
     finish,
-    run: async (orchestration, start) => finish(await client.startNew(orchestration, start)),
+    run: async (orchestration, start) =>
+      finish(await client.startNew<unknown>(orchestration, ...(start === undefined ? [] : [start]))),
     reach: (instanceId, status) =>
       waitFor(
         async () => {

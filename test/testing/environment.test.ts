@@ -275,7 +275,7 @@ describe('waiting for completion', () => {
     });
     await env.client.suspend(id);
     await expect(env.outputOf(id)).rejects.toThrow("being resumed: env.client.resume('o-1')");
-    const later = await env.client.startNew(order, { startAt: new Date('2026-01-08T00:00:00.500Z') });
+    const later = await env.client.startNew(order.name, { startAt: new Date('2026-01-08T00:00:00.500Z') });
     await expect(env.outputOf(later)).rejects.toThrow(
       "its start at 2026-01-08T00:00:00.500Z, in 7d: env.advance('7d')",
     );

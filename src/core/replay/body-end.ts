@@ -63,12 +63,13 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 /** The last action of an execution whose body has ended. */
 export function toCompletion(
   end: BodyEnd,
-  { id, name }: { readonly id: number; readonly name: string },
+  given: { readonly id: number; readonly name: string; readonly check: (value: unknown) => unknown },
 ): CompleteOrchestration {
+  const { id, name, check } = given;
   const type = 'CompleteOrchestration';
   if (end.kind === 'threw') return { type, id, status: 'Failed', failure: toFailure(end.error) };
   try {
-    const result = toPayload(end.value, `the result of orchestration '${name}'`);
+    const result = toPayload(check(end.value), `the result of orchestration '${name}'`);
     return { type, id, status: 'Completed', ...(result === undefined ? {} : { result }) };
   } catch (error) {
     return { type, id, status: 'Failed', failure: toFailure(error) };

@@ -9,14 +9,15 @@ import type {
   FailureDetails,
 } from '../../model/durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from '../../model/durable-http.ts';
+import { isEventDefinition, type EventDefinition } from '../../model/events.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { RetryPolicy, Task, TimerTask } from '../../model/functions.ts';
+import type { EventRaised } from '../../model/history.ts';
 import { activityName } from './activity-name.ts';
 import { AllOrFirstFailureTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuidV3 } from './deterministic.ts';
 import type { ActivityErrorMaker, ContextParts, ReplayContext } from './orchestration-context.ts';
-import { fromPayload, toPayload } from './payload.ts';
-import { receiveEvent } from './receive.ts';
+import { toPayload } from './payload.ts';
 import type { Retry } from './retry.ts';
 import { TaskFailedError } from './task-failed-error.ts';
 import { DurableTask } from './task.ts';
@@ -60,8 +61,7 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
   }
 
   getInput<T>(): T {
-    const { started } = this.#parts;
-    return fromPayload<T>(started.input, `The input of orchestration '${started.name}'`);
+    return this.#context.input as T; // what was stored, of the type that the caller says it has
   }
 
   callActivity<Output>(activity: ActivityReference<Output>, input?: unknown): Task<Output> {
@@ -95,16 +95,19 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
     this.#context.setCustomStatus(status);
   }
 
-  waitForExternalEvent<T>(name: string): Task<T> {
+  waitForExternalEvent<T>(event: EventDefinition<unknown, T> | string): Task<T>;
+  waitForExternalEvent<T>(event: EventDefinition<unknown, T> | string): Task<T> {
     const { scope, events } = this.#parts;
+    const { name, schema } = isEventDefinition(event) ? event : { name: event, schema: undefined };
     scope.assertOpen('waitForExternalEvent');
     if (typeof name !== 'string' || name === '') {
       throw new TypeError('waitForExternalEvent(name): the name must be a text that is not empty.');
     }
     const task = new DurableTask<T>(scope);
     const kept = events.take(name);
-    if (kept === undefined) events.waitFirst(name, { receive: (event) => receiveEvent(task, event) });
-    else receiveEvent(task, kept);
+    const receive = (raised: EventRaised): void => this.#context.receiveEvent(task, raised, schema);
+    if (kept === undefined) events.waitFirst(name, { receive });
+    else receive(kept);
     return task;
   }
 

@@ -23,16 +23,19 @@ import {
   type HttpActivityResponse,
 } from '../../model/durable-http.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { ExecutionStarted, Payload } from '../../model/history.ts';
+import type { EventDefinition } from '../../model/events.ts';
+import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
 import { eventNameProblem, instanceIdProblem } from '../../model/instance.ts';
+import type { Schema } from '../../model/schema.ts';
 import { activityName } from './activity-name.ts';
+import type { CheckedValues } from './checked-values.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
 import { DurableFunctionsContext } from './durable-functions-context.ts';
 import type { ExternalEvents, Waiter } from './external-events.ts';
 import { callHttp } from './http-call.ts';
 import { fromPayload, toPayload } from './payload.ts';
-import { receiveEvent } from './receive.ts';
+import { receivePayload } from './receive.ts';
 import { startCall } from './retried-call.ts';
 import { checkRetry } from './retry.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -54,6 +57,7 @@ export interface ContextParts {
   readonly scope: TurnScope;
   readonly scheduler: Scheduler;
   readonly events: ExternalEvents;
+  readonly checks: CheckedValues;
   readonly log: LogWriter;
   readonly maxCustomStatusBytes: number;
   readonly httpPollIntervalMs: number;
@@ -70,6 +74,8 @@ export class ReplayContext implements OrchestrationContext {
   readonly #parts: ContextParts;
   #log: CallableLog | undefined;
   #df: DurableOrchestrationContext | undefined;
+  /** The orchestration's input, as its schema gives it. */
+  input: unknown;
   #customStatus: Payload;
   #guids = 0;
 
@@ -205,12 +211,16 @@ export class ReplayContext implements OrchestrationContext {
     return timer;
   }
 
-  waitForExternalEvent<T = unknown>(name: string, options?: { readonly timeout?: Duration }): Task<T>;
+  waitForExternalEvent<T = unknown>(
+    event: EventDefinition<unknown, T> | string,
+    options?: { readonly timeout?: Duration },
+  ): Task<T>;
   waitForExternalEvent<T, D>(
-    name: string,
+    event: EventDefinition<unknown, T> | string,
     options: { readonly timeout: Duration; readonly defaultValue: D },
   ): Task<T | D>;
-  waitForExternalEvent<T, D>(name: string, options: WaitOptions<D> = {}): Task<T | D> {
+  waitForExternalEvent<T, D>(event: EventDefinition<unknown, T> | string, options: WaitOptions<D> = {}): Task<T | D> {
+    const { name, schema } = typeof event === 'string' ? { name: event, schema: undefined } : event;
     const { scope, events } = this.#parts;
     scope.assertOpen('waitForExternalEvent');
     if (typeof name !== 'string' || name === '') {
@@ -224,8 +234,8 @@ export class ReplayContext implements OrchestrationContext {
     const kept = events.take(name);
     // No timer for an event that is already here. What is kept follows from the order of the history, so every replay
     // finds the same and numbers the same.
-    if (kept !== undefined) receiveEvent(task, kept);
-    else this.#waitForEvent(task, { name, options, fireAt });
+    if (kept !== undefined) this.receiveEvent(task, kept, schema);
+    else this.#waitForEvent(task, { name, schema, options, fireAt });
     return task;
   }
 
@@ -287,16 +297,30 @@ export class ReplayContext implements OrchestrationContext {
     return guid;
   }
 
+  /** Completes a task with an event's payload, or fails it with why the schema refuses that. */
+  receiveEvent<T>(task: DurableTask<T>, event: EventRaised, schema: Schema | undefined): void {
+    const what = `The payload of the event '${event.name}'`;
+    const { checks } = this.#parts;
+    receivePayload<T>(task, event.input, what, (value) =>
+      schema === undefined ? value : checks.check({ schema, value, what, error: 'InvalidEventError' }),
+    );
+  }
+
   #waitForEvent<T, D>(
     task: DurableTask<T | D>,
-    wait: { readonly name: string; readonly options: WaitOptions<D>; readonly fireAt: number | undefined },
+    wait: {
+      readonly name: string;
+      readonly schema: Schema | undefined;
+      readonly options: WaitOptions<D>;
+      readonly fireAt: number | undefined;
+    },
   ): void {
     const { events, scheduler } = this.#parts;
-    const { name, options, fireAt } = wait;
+    const { name, schema, options, fireAt } = wait;
     const waiter: Waiter = {
       receive: (event) => {
         if (timerId !== undefined) scheduler.cancelTimer(timerId);
-        receiveEvent(task, event);
+        this.receiveEvent(task, event, schema);
       },
     };
     events.wait(name, waiter);

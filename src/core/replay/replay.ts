@@ -6,61 +6,22 @@
  * A live run gets only new events, a replay gets all of them: both play event by event, and let the code run as far as
  * it can after each, so both decide the same.
  */
-import type { Action, CompleteOrchestration, Decision } from '../../model/actions.ts';
+import type { Action, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
-import type { Orchestrator } from '../../model/functions.ts';
-import type {
-  EventRaised,
-  ExecutionCompleted,
-  ExecutionStarted,
-  HistoryEvent,
-  TaskCompleted,
-  TaskFailed,
-  TimerFired,
-} from '../../model/history.ts';
+import type { ExecutionCompleted, ExecutionStarted, HistoryEvent } from '../../model/history.ts';
+import type { Schema } from '../../model/schema.ts';
 import { startBody } from './body.ts';
 import { toCompletion, type BodyEnd } from './body-end.ts';
+import { CheckedValues, type ValueToCheck } from './checked-values.ts';
 import { describeEnd, differenceMessage, idAfter, type Difference, type RecordEvent } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
-import { CallTrace, describeFindings, withMessage, type Problem, type ReplayProbe } from './explain.ts';
+import { CallTrace, describeFindings, withMessage, type Problem } from './explain.ts';
 import { ExternalEvents } from './external-events.ts';
-import { ReplayContext, type LogWriter } from './orchestration-context.ts';
+import { ReplayContext } from './orchestration-context.ts';
 import { fromPayload } from './payload.ts';
+import type { BodyEvent, ReplayOptions, ReplayTurn, RunState } from './run.ts';
 import { Scheduler } from './scheduler.ts';
 import { stuckError, TurnScope } from './turn-scope.ts';
-
-/** What a run is of. */
-export interface ReplayOptions {
-  readonly instanceId: string;
-  readonly orchestrator: Orchestrator<never, unknown>;
-  /** Gets the lines of `ctx.log`, without those of a replay. Default: nowhere. */
-  readonly log?: LogWriter;
-  /** Default 16 KiB of UTF-8 (decision 34). */
-  readonly maxCustomStatusBytes?: number;
-  /** Between two polls of `callHttp` when the server does not say it. Default 30,000. */
-  readonly httpPollIntervalMs?: number;
-  /** Made for a turn that is played again to explain why it failed. Default: only the context's calls are watched. */
-  readonly probe?: () => ReplayProbe;
-}
-
-/** The events of one turn. */
-export interface ReplayTurn {
-  /** Committed before and not seen by this run. */
-  readonly history: readonly HistoryEvent[];
-  readonly newEvents: readonly HistoryEvent[];
-}
-
-/** What reaches the code. */
-type BodyEvent = ExecutionStarted | TaskCompleted | TaskFailed | TimerFired | EventRaised;
-
-type RunState =
-  | { readonly kind: 'waiting' }
-  | { readonly kind: 'running'; readonly context: ReplayContext }
-  /** The body has ended; no decision has said so yet. */
-  | { readonly kind: 'completed'; readonly context: ReplayContext; readonly completion: CompleteOrchestration }
-  /** The completion was handed over or found in history, or there is none. */
-  | { readonly kind: 'ended'; readonly context: ReplayContext | undefined }
-  | { readonly kind: 'disposed' };
 
 /** About 10 ms of replay. */
 const eventsPerBreath = 4_096;
@@ -72,6 +33,7 @@ export class Replay {
   readonly #scope: TurnScope;
   readonly #scheduler: Scheduler;
   readonly #events = new ExternalEvents();
+  readonly #checks: CheckedValues;
   #state: RunState = { kind: 'waiting' };
   /** Events that came while suspended; `undefined` when it is not. */
   #held: BodyEvent[] | undefined;
@@ -88,6 +50,7 @@ export class Replay {
     this.#options = options;
     this.#scope = new TurnScope(trace);
     this.#scheduler = new Scheduler(this.#scope);
+    this.#checks = new CheckedValues(this.#scope);
   }
 
   /**
@@ -253,6 +216,7 @@ export class Replay {
       case 'OrchestratorStarted':
         // Also while suspended: what was held is played at the time of the turn that resumes.
         this.#scope.now = Math.max(this.#scope.now, event.timestamp);
+        this.#checks.beginTurn(event.rejected);
         return undefined;
       case 'ExecutionSuspended':
         this.#held ??= [];
@@ -315,14 +279,25 @@ export class Replay {
       scope: this.#scope,
       scheduler: this.#scheduler,
       events: this.#events,
+      checks: this.#checks,
       log: log ?? (() => undefined),
       maxCustomStatusBytes: maxCustomStatusBytes ?? defaultMaxCustomStatusBytes,
       httpPollIntervalMs: httpPollIntervalMs ?? defaultHttpPollIntervalMs,
     });
     this.#state = { kind: 'running', context };
-    startBody({ scope: this.#scope, end: (end) => this.#end(end) }, () =>
-      orchestrator(context, fromPayload<never>(started.input, `The input of orchestration '${started.name}'`)),
-    );
+    startBody({ scope: this.#scope, end: (end) => this.#end(end) }, () => {
+      context.input = this.#checked(
+        this.#options.schemas?.input,
+        fromPayload(started.input, `The input of orchestration '${started.name}'`),
+        { what: `The input of orchestration '${started.name}'`, error: 'InvalidInputError' },
+      );
+      // What the definition says its input is; a schema has just looked at it.
+      return orchestrator(context, context.input as never);
+    });
+  }
+
+  #checked(schema: Schema | undefined, value: unknown, as: Pick<ValueToCheck, 'what' | 'error'>): unknown {
+    return schema === undefined ? value : this.#checks.check({ schema, value, ...as });
   }
 
   #end(end: BodyEnd): void {
@@ -332,7 +307,15 @@ export class Replay {
       return;
     }
     const { context } = this.#state;
-    const completion = toCompletion(end, { id: this.#scheduler.nextId, name: context.name });
+    const completion = toCompletion(end, {
+      id: this.#scheduler.nextId,
+      name: context.name,
+      check: (value) =>
+        this.#checked(this.#options.schemas?.output, value, {
+          what: `The output of orchestration '${context.name}'`,
+          error: 'InvalidOutputError',
+        }),
+    });
     this.#state = { kind: 'completed', context, completion };
     this.#scheduler.close();
   }
@@ -385,7 +368,12 @@ export class Replay {
 
   #decision(actions: readonly Action[]): Decision {
     const customStatus = this.#context?.customStatusPayload;
-    return customStatus === undefined ? { actions } : { actions, customStatus };
+    const { rejected } = this.#checks;
+    return {
+      actions,
+      ...(customStatus === undefined ? {} : { customStatus }),
+      ...(rejected.length === 0 ? {} : { rejected }),
+    };
   }
 
   get #context(): ReplayContext | undefined {

@@ -74,7 +74,7 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       key: request.instance.key,
       executionId: state.executionId,
       fence: request.instance.sequence,
-      events: [...opened.newEvents, ...outcome.events],
+      events: [...recordRejected(opened.newEvents, request.decision), ...outcome.events],
       status: statusOf(after, completion?.status),
       customStatus:
         request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null),
@@ -183,6 +183,14 @@ class Outcome {
     this.completion = event;
     this.events.push(event);
   }
+}
+
+/** What the orchestrator's schemas refused is part of how its turn began, so that a replay knows it in time. */
+function recordRejected(events: readonly HistoryEvent[], decision: Decision | undefined): readonly HistoryEvent[] {
+  const rejected = decision?.rejected;
+  const [first, ...others] = events;
+  if (rejected === undefined || first?.type !== 'OrchestratorStarted') return events;
+  return [{ ...first, rejected }, ...others];
 }
 
 /** Forgets the time-outs of activities that have ended. @returns the activities whose time was up */

@@ -8,6 +8,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { FunctionDefinition } from '../../model/functions.ts';
+import { withOrchestrators } from '../openapi-orchestrators.ts';
 import { sendJson } from '../answers.ts';
 import type { Gate } from './auth.ts';
 
@@ -81,11 +83,14 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
 }
 
 /** `/openapi.json`, and `/docs` to read it and try it out. */
-export async function serveDocumentation(app: FastifyInstance, gate: Gate): Promise<void> {
+export async function serveDocumentation(
+  app: FastifyInstance,
+  { gate, functions }: { readonly gate: Gate; readonly functions: readonly FunctionDefinition[] },
+): Promise<void> {
   const onRequest = [gate.look, gate.requireCallerFromElsewhere];
   let text: string | undefined;
   app.get('/openapi.json', { schema: { hide: true }, onRequest }, (_request, reply) => {
-    text ??= JSON.stringify(app.swagger());
+    text ??= JSON.stringify(withOrchestrators(app.swagger(), functions));
     return sendJson(reply, 200, text);
   });
   // In a context of its own: answers of the API are no pages, and most of these headers would only cost them time.
@@ -97,7 +102,13 @@ export async function serveDocumentation(app: FastifyInstance, gate: Gate): Prom
         request.url.startsWith('/docs/static/') ? done() : check.call(app, request, reply, done),
       );
     }
-    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { requestInterceptor: passKeyOn } });
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs',
+      // The document of this very service.
+      transformSpecification: (document) => withOrchestrators(document, functions),
+      transformSpecificationClone: true,
+      uiConfig: { requestInterceptor: passKeyOn },
+    });
   });
 }
 

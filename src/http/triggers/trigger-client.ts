@@ -1,4 +1,5 @@
 /** The client that HTTP triggers get: that of the default task hub, and answers with links. */
+import type { EventDefinition } from '../../model/events.ts';
 import type {
   DurableClient,
   GetStatusOptions,
@@ -6,7 +7,7 @@ import type {
   OrchestrationClient,
   OrchestrationReference,
   SignedLinkOptions,
-  StartOptions,
+  StartArguments,
   TextStart,
   WaitOptions,
 } from '../../client/client.ts';
@@ -89,8 +90,11 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     return { ...scope, base: new URL(request.url).origin };
   }
 
-  startNew<Input>(orchestration: OrchestrationReference<Input>, options?: StartOptions<Input>): Promise<string> {
-    return this.#client.startNew(orchestration, options);
+  startNew<Input>(
+    orchestration: OrchestrationReference<Input>,
+    ...options: StartArguments<NoInfer<Input>>
+  ): Promise<string> {
+    return this.#client.startNew(orchestration, ...options);
   }
 
   startNewText(start: TextStart): Promise<string> {
@@ -112,8 +116,10 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     return this.#client.getStatusBy(filter, page);
   }
 
-  raiseEvent(instanceId: string, eventName: string, data?: unknown): Promise<void> {
-    return this.#client.raiseEvent(instanceId, eventName, data);
+  raiseEvent(instanceId: string, event: EventDefinition<unknown, unknown> | string, data?: unknown): Promise<void> {
+    return typeof event === 'string'
+      ? this.#client.raiseEvent(instanceId, event, data)
+      : this.#client.raiseEvent(instanceId, event, data);
   }
 
   raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {

@@ -9,6 +9,7 @@ import { parseEntityId } from '../../model/entity-id.ts';
 import type { EntityBatch, EntityBatchOutcome } from '../../model/entity-work.ts';
 import { toFailure } from '../../model/failure.ts';
 import type { ActivityDefinition, FunctionDefinition } from '../../model/functions.ts';
+import { checkLater, SchemaError, type InvalidValue, type Schema } from '../../model/schema.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/work.ts';
 import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
 import { RunningActivity, type UserLogWriter } from './activity-context.ts';
@@ -56,6 +57,7 @@ export class InProcessExecutor implements Executor {
       instanceId,
       probe: () => new WorldProbe(),
       orchestrator: (context, input) => definition.run(context, input),
+      schemas: definition.schemas,
       ...(log === undefined
         ? {}
         : {
@@ -82,6 +84,9 @@ export class InProcessExecutor implements Executor {
     let output: unknown;
     try {
       output = await this.#call(definition, work, cancellation);
+      const { output: schema } = definition.schemas;
+      if (schema !== undefined)
+        output = await checked(schema, output, `The output of activity '${work.name}'`, 'InvalidOutputError');
     } catch (error) {
       return { kind: 'failed', failure: toFailure(error) };
     }
@@ -105,8 +110,19 @@ export class InProcessExecutor implements Executor {
       cancellation,
       write: this.#options.log,
     });
-    return await definition.run(fromPayload<never>(work.input, `The input of activity '${work.name}'`), context);
+    const what = `The input of activity '${work.name}'`;
+    const input = fromPayload<never>(work.input, what);
+    const { input: schema } = definition.schemas;
+    if (schema === undefined) return await definition.run(input, context);
+    return await definition.run((await checked(schema, input, what, 'InvalidInputError')) as never, context);
   }
+}
+
+/** @throws SchemaError when the schema refuses the value */
+async function checked(schema: Schema, value: unknown, what: string, error: InvalidValue): Promise<unknown> {
+  const result = await checkLater(schema, value);
+  if (result.kind === 'valid') return result.value;
+  throw new SchemaError(error, what, result.issues);
 }
 
 function notRegistered(name: string): ActivityOutcome {
