@@ -10,6 +10,7 @@ import { KnownFunctions } from './client/known-functions.ts';
 import { LocalAccess } from './client/local-access.ts';
 import { LocalClient, type Placement } from './client/local-client.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
+import { planRewind } from './core/state/rewind.ts';
 import type { FunctionDefinition } from './model/functions.ts';
 import { DurableError } from './model/errors.ts';
 import { openPostgresStore } from './store/postgres/index.ts';
@@ -205,6 +206,7 @@ function openClients(
     pollMs: options.pollMs,
     maxPayloadLength: options.maxPayloadLength,
     placement: options.placement,
+    planRewind,
   };
   const { declared, taskHub: served } = options;
   const isServed = (taskHub: string): boolean => taskHub.toLowerCase() === served.toLowerCase();

@@ -24,6 +24,11 @@ export function notFound(instanceId: string): DurableError {
   return new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
 }
 
+/** In the words that the clients of Durable Functions show. */
+export function notRewindable(instanceId: string): DurableError {
+  return new DurableError('InstanceNotFound', `No orchestration with instance ID "${instanceId}" found.`);
+}
+
 export function terminal(instanceId: string, status: RuntimeStatus): DurableError {
   return new DurableError('InstanceTerminal', `The instance '${instanceId}' has ended: its status is ${status}.`);
 }

@@ -154,6 +154,13 @@ export interface OrchestrationClient extends EntityClient {
   resume(instanceId: string, reason?: string): Promise<void>;
 
   /**
+   * Puts a failed instance back to work: the calls whose failures ended it run again, what had succeeded does not. When only
+   * its code failed, the code goes on from there. May be repeated.
+   * @throws DurableError `InstanceNotFound`, `InstanceNotFailed` in any other status
+   */
+  rewind(instanceId: string, reason?: string): Promise<void>;
+
+  /**
    * Starts the same orchestrator with the same input, version and tags again.
    * @param options.restartWithNewInstanceId default `true`; `false` replaces the ended instance under its own id
    * @returns the instance id that runs

@@ -4,7 +4,7 @@ import { isEntityInstanceId } from '../model/entity-id.ts';
 import { DurableError } from '../model/errors.ts';
 import type { EventDefinition } from '../model/events.ts';
 import type { HistoryEvent } from '../model/history.ts';
-import type { InstanceKey, NewInstance, StartOffer } from '../model/work.ts';
+import type { InstanceKey, NewInstance, RewindPlan, StartOffer } from '../model/work.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Duration } from '../model/functions.ts';
 import {
@@ -28,6 +28,7 @@ import {
   isImpossible,
   newId,
   notFound,
+  notRewindable,
   refuse,
   terminal,
   toPayload,
@@ -42,6 +43,8 @@ import type {
   WaitOptions,
 } from './client.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
+import { withoutRewound } from '../model/rewound-history.ts';
+import { endedBeforeStart } from './ended-before-start.ts';
 import { policyOf } from './existing-policy.ts';
 import { checkPayload, type DeclaredValues } from './declared-values.ts';
 import type { KnownFunctions } from './known-functions.ts';
@@ -70,7 +73,17 @@ export interface LocalClientParts {
   readonly newId?: () => string;
   /** What is recorded of the action that this client is for; `undefined` for clients that are not asked to record any. */
   readonly audit?: AuditNote | undefined;
+  /** Says what a rewind undoes. */
+  readonly planRewind: RewindPlanner;
 }
+
+/** Decides what a rewind undoes, given the whole history of a failed execution. */
+export type RewindPlanner = (request: {
+  readonly stored: readonly HistoryEvent[];
+  readonly executionId: string;
+  readonly reason: string | undefined;
+  readonly now: number;
+}) => RewindPlan;
 
 const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
@@ -166,7 +179,9 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   async getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined> {
     const hubId = await this.#parts.store.findHub(this.taskHub);
     if (hubId === undefined || isImpossible(instanceId)) return undefined;
-    return this.#parts.store.getInstance(hubId, instanceId, { history: options?.showHistory ?? false });
+    const instance = await this.#parts.store.getInstance(hubId, instanceId, { history: options?.showHistory ?? false });
+    if (instance?.history === undefined) return instance;
+    return { ...instance, history: withoutRewound(instance.history) };
   }
 
   async getHistory(instanceId: string): Promise<OrchestrationHistory | undefined> {
@@ -251,6 +266,27 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
       allowed: (status) => status === 'Suspended',
       reached: (status) => status !== 'Suspended',
     });
+  }
+
+  async rewind(instanceId: string, reason?: string): Promise<void> {
+    const text = checkReason(reason);
+    const hubId = await this.#parts.store.findHub(this.taskHub);
+    if (hubId === undefined || isImpossible(instanceId)) throw notRewindable(instanceId);
+    const executionId = this.#newId();
+    const outcome = await this.#parts.store.rewindInstance({
+      hubId,
+      instanceId,
+      executionId,
+      plan: (stored, now) => this.#parts.planRewind({ stored, executionId, reason: text, now }),
+      ...withAudit(this.#parts.audit),
+    });
+    if (outcome.kind === 'not-found') throw notRewindable(instanceId);
+    if (outcome.kind === 'not-failed') {
+      throw new DurableError(
+        'InstanceNotFailed',
+        `This orchestration has status ${outcome.status}, but only orchestrations in the "Failed" state can be rewound.`,
+      );
+    }
   }
 
   async restart(instanceId: string, options: { readonly restartWithNewInstanceId?: boolean } = {}): Promise<string> {
@@ -366,30 +402,6 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   #checkSize(payload: string | undefined): void {
     checkSize(payload, this.#parts.maxPayloadLength);
   }
-}
-
-function endedBeforeStart(
-  instance: OrchestrationInstance,
-  reason: string | undefined,
-  timestamp: number,
-): readonly HistoryEvent[] {
-  const text = reason === undefined ? {} : { reason };
-  const result = reason === undefined ? {} : { result: reason };
-  return [
-    { type: 'OrchestratorStarted', timestamp },
-    {
-      type: 'ExecutionStarted',
-      timestamp,
-      name: instance.name,
-      executionId: instance.executionId,
-      ...(instance.input === null ? {} : { input: instance.input }),
-      ...(instance.version === null ? {} : { version: instance.version }),
-      ...(instance.tags === null ? {} : { tags: instance.tags }),
-      ...(instance.scheduledStartAt === null ? {} : { scheduledStartAt: instance.scheduledStartAt.getTime() }),
-    },
-    { type: 'ExecutionTerminated', timestamp, ...text },
-    { type: 'ExecutionCompleted', timestamp, eventId: -1, status: 'Terminated', ...result },
-  ];
 }
 
 function withAudit(audit: AuditNote | undefined): { readonly audit?: AuditNote } {

@@ -70,6 +70,7 @@ function presentEvent(event: HistoryEvent, reader: Reader): string | undefined {
       return record(event, [textField('Name', event.name), ...inputField(event.input, shown)]);
     case 'ExecutionSuspended':
     case 'ExecutionResumed':
+    case 'ExecutionRewound':
       return record(event, [textField('Reason', event.reason)]);
     case 'ExecutionTerminated':
       return record(event, inputField(event.reason, shown));

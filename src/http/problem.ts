@@ -60,6 +60,7 @@ const rules: Readonly<Record<DurableErrorCode, Rule>> = {
   InstanceAlreadyExists: { status: 409, body: 'object' },
   InstanceTerminal: { status: 410, body: 'empty' },
   InstanceNotTerminal: { status: 412, body: 'text' },
+  InstanceNotFailed: { status: 412, body: 'text' },
   InvalidTransition: { status: 409, body: 'object' },
   PayloadTooLarge: { status: 413, body: 'object' },
   KeyNotFound: { status: 404, body: 'object' },

@@ -21,6 +21,8 @@ export interface CreateTimer {
   readonly id: number;
   /** Milliseconds since 1970. */
   readonly fireAt: number;
+  /** For the wait before a retry: the id of the call's first try. */
+  readonly retryOf?: number;
 }
 
 /** Leave an event with another instance. It is not known whether it arrived: a missing or ended target is silent. */
@@ -52,6 +54,8 @@ export type CompleteOrchestration =
       readonly id: number;
       readonly status: 'Failed';
       readonly failure: Failure;
+      /** Ids of the tries whose failures the orchestrator did not handle. */
+      readonly failedTaskIds?: readonly number[];
     };
 
 /** What an orchestrator asked for in one turn. */
@@ -65,4 +69,9 @@ export interface Decision {
   readonly customStatus?: string;
   /** Values that schemas of the orchestrator refused in this turn; absent: none. */
   readonly rejected?: readonly RejectedValue[];
+  /**
+   * The position, in the history that was played, of an action that the code does not ask for any more. Only just after a
+   * rewind, where it may be a consequence of what was undone; then `actions` fail the execution.
+   */
+  readonly superfluous?: number;
 }

@@ -10,6 +10,7 @@ export type DurableErrorCode =
   | 'InstanceAlreadyExists'
   | 'InstanceTerminal'
   | 'InstanceNotTerminal'
+  | 'InstanceNotFailed'
   | 'InvalidTransition'
   | 'PayloadTooLarge'
   | 'KeyNotFound'

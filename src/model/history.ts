@@ -81,6 +81,8 @@ export interface TimerCreated extends EventBase {
   readonly eventId: number;
   /** Milliseconds since 1970. */
   readonly fireAt: number;
+  /** For the wait before a retry: the eventId of the call's first try. */
+  readonly retryOf?: number;
 }
 
 export interface TimerFired extends EventBase {
@@ -126,6 +128,19 @@ export interface ExecutionCompleted extends EventBase {
   readonly status: 'Completed' | 'Failed' | 'Terminated';
   readonly result?: string;
   readonly failure?: Failure;
+  /** The eventIds of the calls whose failures ended it. */
+  readonly failedTaskIds?: readonly number[];
+}
+
+/** A failed execution goes on under a new execution id: what failed counts no longer. Nothing stored is changed. */
+export interface ExecutionRewound extends EventBase {
+  readonly type: 'ExecutionRewound';
+  readonly reason?: string;
+  readonly executionId: string;
+  /** Positions in the stored history, from 0, of the events that count no longer. */
+  readonly ignores: readonly number[];
+  /** Ids of the actions among them, which are not given again. */
+  readonly ignoredIds: readonly number[];
 }
 
 /** One entry of an execution's history, in the words of Durable Task. */
@@ -142,7 +157,8 @@ export type HistoryEvent =
   | ExecutionSuspended
   | ExecutionResumed
   | ExecutionTerminated
-  | ExecutionCompleted;
+  | ExecutionCompleted
+  | ExecutionRewound;
 
 /** The events that can travel to an instance as a message. */
 export type InboxEvent =
@@ -153,7 +169,9 @@ export type InboxEvent =
   | EventRaised
   | ExecutionSuspended
   | ExecutionResumed
-  | ExecutionTerminated;
+  | ExecutionTerminated
+  /** Wakes a rewound execution; what it says is in the history. */
+  | ExecutionRewound;
 
 /** An event that has not been stored yet: the store gives it its time. */
 export type Untimed<Event extends HistoryEvent> = Event extends HistoryEvent ? Omit<Event, 'timestamp'> : never;

@@ -1,5 +1,13 @@
 import type { Failure } from './failure.ts';
-import type { ExecutionStarted, HistoryEvent, InboxEvent, TaskFailed, TimerFired, Untimed } from './history.ts';
+import type {
+  ExecutionRewound,
+  ExecutionStarted,
+  HistoryEvent,
+  InboxEvent,
+  TaskFailed,
+  TimerFired,
+  Untimed,
+} from './history.ts';
 import type { RuntimeStatus } from './instance.ts';
 
 /** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
@@ -127,6 +135,13 @@ export interface OutgoingMessage {
   readonly executionId?: string;
   /** Milliseconds since 1970: not before. Absent: at once. A target that has not begun gets it with its scheduled start. */
   readonly visibleAt?: number;
+}
+
+/** What a rewind changes, as plain data: the event that says what counts no longer, and what is to be done again. */
+export interface RewindPlan {
+  readonly event: ExecutionRewound;
+  readonly queuedTasks: readonly NewActivityTask[];
+  readonly timers: readonly NewTimer[];
 }
 
 /** Everything one turn changes, as plain data; written whole or not at all (A2). */

@@ -30,6 +30,7 @@ import type {
   FunctionNames,
   InstanceKey,
   QueuedActivity,
+  RewindPlan,
   TurnCommit,
   WorkerId,
   WorkNotification,
@@ -98,6 +99,23 @@ export interface TerminatePending {
   /** To be stored with the end. */
   readonly audit?: AuditNote;
 }
+
+/** Puts a failed instance back to work. */
+export interface InstanceRewind {
+  readonly hubId: number;
+  readonly instanceId: string;
+  /** Of the execution that goes on. */
+  readonly executionId: string;
+  /** What becomes of it, given its whole history and the database's time. */
+  readonly plan: (stored: readonly HistoryEvent[], now: number) => RewindPlan;
+  /** To be stored with it, if it is rewound. */
+  readonly audit?: AuditNote;
+}
+
+export type RewindOutcome =
+  | { readonly kind: 'rewound'; readonly key: InstanceKey }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'not-failed'; readonly status: RuntimeStatus };
 
 export type PurgeOutcome =
   | { readonly kind: 'purged' }
@@ -183,6 +201,12 @@ export interface ClientStore extends EntityCareStore {
     filter: InstanceFilter,
     page: { readonly limit: number; readonly continuationToken?: string },
   ): Promise<InstancePage>;
+  /**
+   * Makes a Failed instance Running again under a new execution id, in one transaction: appends the plan's event, inserts its
+   * tasks and timers and a message that wakes it. What the old execution left in the queue is removed, what still comes
+   * of it is dropped.
+   */
+  rewindInstance(request: InstanceRewind): Promise<RewindOutcome>;
   /**
    * Removes an instance that has ended, or an entity as it is.
    * @param audit to be stored with it, if it is purged

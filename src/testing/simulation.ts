@@ -9,6 +9,7 @@ import type { WaitOptions } from '../client/client.ts';
 import { DeclaredValues } from '../client/declared-values.ts';
 import { KnownFunctions } from '../client/known-functions.ts';
 import { LocalClient } from '../client/local-client.ts';
+import { planRewind } from '../core/state/rewind.ts';
 import { isTerminal, type OrchestrationInstance } from '../model/instance.ts';
 import type { TurnCommit } from '../model/work.ts';
 import { MemoryData } from '../store/memory/data.ts';
@@ -221,6 +222,7 @@ export class Simulation {
       maxPayloadLength,
       declared,
       placement: { offer: async (hubId, start) => this.#life?.worker.offer(hubId, start) },
+      planRewind,
       newId: () => (ids += 1).toString(16).padStart(32, '0'),
     });
   }

@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import { stateOf, type ExecutionState } from '../core/state/execution-state.ts';
 import type { EntityRecord } from '../model/entity-work.ts';
+import { withoutRewound } from '../model/rewound-history.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
@@ -18,15 +19,19 @@ export interface Memory {
   readonly run: OrchestrationRun;
   /** History that was read and that the run has not played yet: its next turn plays it first. */
   unplayed: readonly HistoryEvent[];
+  /** The stored history of an execution that was just rewound and has had no turn since. */
+  readonly rewound?: readonly HistoryEvent[] | undefined;
 }
 
 /** A run that has played nothing yet, and what the engine knows of the history that it will play first. */
-export function openMemory(executor: Executor, instance: OwnedInstance, history: readonly HistoryEvent[]): Memory {
+export function openMemory(executor: Executor, instance: OwnedInstance, stored: readonly HistoryEvent[]): Memory {
   const { instanceId, executionId, name } = instance;
+  const history = withoutRewound(stored);
   return {
     unplayed: history,
     state: stateOf(executionId, history),
     run: executor.openRun({ instanceId, executionId, name }),
+    ...(stored.at(-1)?.type === 'ExecutionRewound' ? { rewound: stored } : {}),
   };
 }
 

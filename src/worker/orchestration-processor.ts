@@ -11,7 +11,7 @@ import { isEntityInstanceId } from '../model/entity-id.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
-import type { ExecutionStarted, TaskScheduled } from '../model/history.ts';
+import type { ExecutionRewound, ExecutionStarted, HistoryEvent, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
 import type {
   Claim,
@@ -28,6 +28,7 @@ import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
+import { settleRewound } from './rewound.ts';
 import { abortAll, type LiveInstance, type LiveInstances } from './live-instances.ts';
 import { claimOf, runFirstTurn } from './first-turn.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
@@ -232,7 +233,9 @@ export class OrchestrationProcessor {
     const contents = hasAll ? undefined : await this.#reader.read(live);
     if (contents?.unreadable !== undefined) return this.#failUnreadable(live, contents);
     if (!live.owned || live.memory === undefined) return;
+    const undone = await settleRewound(live, this.#options.executor);
     const { memory } = live;
+    if (!live.owned || memory === undefined) return;
     const { state, run } = memory;
     const now = contents?.readAt ?? this.#options.clock.now();
     const lostTasks = live.takenOver && contents ? lostActivities(state, contents) : undefined;
@@ -255,7 +258,7 @@ export class OrchestrationProcessor {
     const closed = closeTurn({
       instance: live.instance,
       state,
-      opened,
+      opened: undone.length === 0 ? opened : { ...opened, newEvents: [...undone, ...opened.newEvents] },
       ...(decision ? { decision } : {}),
       ...(lostTasks ? { lostTasks } : {}),
       takeLocally: this.#takeLocally,

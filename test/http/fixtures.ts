@@ -14,6 +14,13 @@ export function openGate(name: string): void {
   gates.emit(name);
 }
 
+const mended = new Set<unknown>();
+
+/** Lets the activity `Broken` work for this input from now on. */
+export function mend(input: unknown): void {
+  mended.add(input);
+}
+
 export const functions = [
   orchestration('Echo', (_ctx, input) => input),
   orchestration('WaitGo', (ctx) => ctx.waitForExternalEvent('Go')),
@@ -48,6 +55,11 @@ export const functions = [
   orchestration('Typed', { input: typedInput, output: typedInput, events: [approval] }, async (ctx, input) => {
     await ctx.waitForExternalEvent(approval);
     return input;
+  }),
+  orchestration('ActsBroken', (ctx, input) => ctx.callActivity('Broken', input)),
+  activity('Broken', (input) => {
+    if (!mended.has(input)) throw new Error('broken');
+    return 'works';
   }),
   activity('Upper', (input) => String(input).toUpperCase()),
   activity('Failing', () => {

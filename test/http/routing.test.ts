@@ -42,7 +42,7 @@ describe('paths', () => {
     ['#12', 'OPTIONS', '/instances/x'],
     ['#226', 'GET', '/instances/x/restart'],
     ['an empty inner segment', 'POST', '/instances//terminate'],
-    ['rewind, which comes later', 'POST', '/instances/x/rewind'],
+    ['GET of rewind', 'GET', '/instances/x/rewind'],
     ['makeprimary', 'POST', '/makeprimary'],
   ])('%s %s %s is 404, empty', async (_number, method, path) => {
     expectEmpty(await it6.api.send(method, W + path), 404);

@@ -3,6 +3,7 @@ import type { CompleteOrchestration } from '../../model/actions.ts';
 import { toFailure } from '../../model/failure.ts';
 import { describe } from './compound-tasks.ts';
 import { toPayload } from './payload.ts';
+import { failedTasksOf } from './task-failed-error.ts';
 import { DurableTask } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
 import { withoutFrames } from './without-frames.ts';
@@ -67,7 +68,11 @@ export function toCompletion(
 ): CompleteOrchestration {
   const { id, name, check } = given;
   const type = 'CompleteOrchestration';
-  if (end.kind === 'threw') return { type, id, status: 'Failed', failure: toFailure(end.error) };
+  if (end.kind === 'threw') {
+    const failedTaskIds = failedTasksOf(end.error);
+    const failure = toFailure(end.error);
+    return { type, id, status: 'Failed', failure, ...(failedTaskIds.length === 0 ? {} : { failedTaskIds }) };
+  }
   try {
     const result = toPayload(check(end.value), `the result of orchestration '${name}'`);
     return { type, id, status: 'Completed', ...(result === undefined ? {} : { result }) };

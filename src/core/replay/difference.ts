@@ -6,6 +6,10 @@ import type { EventSent, HistoryEvent, TaskScheduled, TimerCreated } from '../..
 /** The events that record an action. */
 export type RecordEvent = TaskScheduled | TimerCreated | EventSent;
 
+export function isRecord(event: HistoryEvent): event is RecordEvent {
+  return 'eventId' in event && event.type !== 'ExecutionCompleted';
+}
+
 /** The actions that leave such an event. */
 export type CreatingAction = Exclude<Action, CancelTimer | CompleteOrchestration>;
 

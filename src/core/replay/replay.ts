@@ -13,7 +13,7 @@ import type { Schema } from '../../model/schema.ts';
 import { startBody } from './body.ts';
 import { toCompletion, type BodyEnd } from './body-end.ts';
 import { CheckedValues, type ValueToCheck } from './checked-values.ts';
-import { describeEnd, differenceMessage, idAfter, type Difference, type RecordEvent } from './difference.ts';
+import { describeEnd, differenceMessage, idAfter, isRecord, type Difference, type RecordEvent } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
 import { CallTrace, describeFindings, withMessage, type Problem } from './explain.ts';
 import { ExternalEvents } from './external-events.ts';
@@ -39,6 +39,8 @@ export class Replay {
   #held: BodyEvent[] | undefined;
   #busy = false;
   #played = 0;
+  /** The last turn that was played has been rewound. */
+  #reopened = false;
 
   /** Why it failed, when that was no decision of its code. */
   #problem: Problem | undefined;
@@ -83,6 +85,8 @@ export class Replay {
       const decision = yield* this.#play(turn);
       const problem = this.#problem;
       if (problem === undefined || !this.#isFirstTurn || this.#scope.trace !== undefined) return decision;
+      // Nothing was to be done but to find this out.
+      if (decision.superfluous !== undefined && turn.newEvents.length === 0) return decision;
       return withMessage(decision, yield* this.#explain(problem, turn));
     } finally {
       this.#isFirstTurn = false;
@@ -94,11 +98,17 @@ export class Replay {
   *#play({ history, newEvents }: ReplayTurn): Generator<Step, Decision, void> {
     if (this.#scope.violation !== undefined) return this.#decide();
     this.#scope.isReplaying = true;
+    for (const event of history) if (event.type === 'ExecutionRewound') this.#scheduler.skip(event.ignoredIds);
     let index = 0;
     for (const event of history) {
       if (this.#isDisposed()) return this.#decide();
       const difference = this.#compare(event);
-      if (difference !== undefined) return this.#failDifferent(difference, index, history);
+      if (difference !== undefined) {
+        const decision = this.#failDifferent(difference, index, history);
+        return isRecord(event) && history.at(-1)?.type === 'ExecutionRewound'
+          ? { ...decision, superfluous: index }
+          : decision;
+      }
       const resumed = this.#take(event);
       if (this.#scope.takePromiseSettled()) yield 'drain';
       if (resumed !== undefined) yield* this.#playHeld(resumed);
@@ -168,6 +178,9 @@ export class Replay {
         return this.#compareRecord(event);
       case 'ExecutionCompleted':
         return this.#compareEnd(event);
+      case 'ExecutionRewound':
+        this.#reopened = true;
+        return undefined;
       case 'ExecutionStarted':
       case 'TaskCompleted':
       case 'TaskFailed':
@@ -191,6 +204,12 @@ export class Replay {
 
   #endRecordedTurn(): Difference | undefined {
     if (this.#state.kind === 'ended') return undefined;
+    if (this.#reopened) {
+      // The turn that failed: from here on the code may do something else.
+      this.#reopened = false;
+      this.#scheduler.endReopenedTurn();
+      return undefined;
+    }
     const difference = this.#scheduler.endRecordedTurn();
     if (difference !== undefined || this.#state.kind !== 'completed') return difference;
     return { expected: 'a previous execution went on after this turn', found: describeEnd(this.#state.completion) };
@@ -233,6 +252,7 @@ export class Replay {
       case 'TimerCreated':
       case 'EventSent':
       case 'ExecutionCompleted':
+      case 'ExecutionRewound':
         if (!this.#scope.isReplaying) throw new Error(`${event.type} records an action: it can only be history.`);
         return undefined;
       case 'ExecutionStarted':

@@ -49,7 +49,7 @@ function schedule<Output>(parts: CallParts, begun: Begun<Output>, attempt: numbe
           const again = (): void => schedule(parts, begun, attempt + 1, firstId ?? id);
           if (delay === undefined) call.task.fail(call.toError(failure, id));
           else if (delay === 0) again();
-          else scheduler.createTimer(scope.now + delay, again);
+          else scheduler.createTimer(scope.now + delay, again, { retryOf: firstId ?? id });
         };
         const { retry } = call;
         if (retry === undefined) goOn(undefined);

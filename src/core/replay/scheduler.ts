@@ -2,7 +2,7 @@
  * What the code has asked for: numbers its actions, keeps those that history has not recorded yet, and knows what is
  * open. Owns the comparison of code and history; what is done about a difference is in `replay.ts`.
  */
-import type { Action, ScheduleTask, SendEvent } from '../../model/actions.ts';
+import type { Action, CreateTimer, ScheduleTask, SendEvent } from '../../model/actions.ts';
 import type { Failure } from '../../model/failure.ts';
 import {
   describeAction,
@@ -32,6 +32,7 @@ export class Scheduler {
   /** How many of them history has recorded. */
   #recorded = 0;
   #nextId = 0;
+  readonly #skipped = new Set<number>();
   #closed = false;
 
   constructor(scope: TurnScope) {
@@ -57,10 +58,10 @@ export class Scheduler {
   }
 
   /** @returns the timer's id */
-  createTimer(fireAt: number, fired: () => void): number {
+  createTimer(fireAt: number, fired: () => void, about: Pick<CreateTimer, 'retryOf'> = {}): number {
     const id = this.#take();
     if (this.#closed) return id;
-    this.#pending.push({ type: 'CreateTimer', id, fireAt: Math.min(fireAt, endOfTime) });
+    this.#pending.push({ type: 'CreateTimer', id, fireAt: Math.min(fireAt, endOfTime), ...about });
     this.#timers.set(id, fired);
     return id;
   }
@@ -137,7 +138,19 @@ export class Scheduler {
     return site === undefined ? { found } : { found, site };
   }
 
+  /** A turn that was rewound is over: what the code asks for in it and history does not know is new, and goes on. */
+  endReopenedTurn(): void {
+    this.#pending = this.#pending.slice(this.#recorded);
+    this.#recorded = 0;
+  }
+
+  /** Ids of actions that were rewound: not given again, so that the ids of all others stay the same. */
+  skip(ids: readonly number[]): void {
+    for (const id of ids) this.#skipped.add(id);
+  }
+
   #take(): number {
+    while (this.#skipped.has(this.#nextId)) this.#nextId += 1;
     const id = this.#nextId;
     this.#nextId += 1;
     this.#scope.trace?.numbered(id);

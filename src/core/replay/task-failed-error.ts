@@ -35,3 +35,22 @@ export class TaskFailedError extends Error {
     return typeof value === 'object' && value !== null && brand in value;
   }
 }
+
+const maxDepth = 10;
+
+/** Ids of the calls whose failures an error reports: its own, those of its causes and of what it gathers. Never throws. */
+export function failedTasksOf(error: unknown): readonly number[] {
+  const found = new Set<number>();
+  const look = (value: unknown, depth: number): void => {
+    if (typeof value !== 'object' || value === null || depth > maxDepth) return;
+    if (value instanceof TaskFailedError) found.add(value.taskId);
+    if ('cause' in value) look(value.cause, depth + 1);
+    if ('errors' in value && Array.isArray(value.errors)) for (const one of value.errors) look(one, depth + 1);
+  };
+  try {
+    look(error, 0);
+  } catch {
+    // A getter of user code threw: what was found until then is what is known.
+  }
+  return [...found];
+}

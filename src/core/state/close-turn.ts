@@ -138,7 +138,13 @@ class Outcome {
         return;
       }
       case 'CreateTimer':
-        this.events.push({ type: 'TimerCreated', timestamp, eventId: action.id, fireAt: action.fireAt });
+        this.events.push({
+          type: 'TimerCreated',
+          timestamp,
+          eventId: action.id,
+          fireAt: action.fireAt,
+          ...(action.retryOf === undefined ? {} : { retryOf: action.retryOf }),
+        });
         (this.#timers ??= new Map()).set(action.id, { timerId: action.id, fireAt: action.fireAt });
         return;
       case 'CancelTimer':
@@ -205,14 +211,14 @@ function endTimeouts(outcome: Outcome, state: ExecutionState, events: readonly H
   return timedOut;
 }
 
-function timeoutFailure(task: TaskScheduled, timeoutAt: number): Failure {
+export function timeoutFailure(task: TaskScheduled, timeoutAt: number): Failure {
   return {
     errorType: 'TimeoutError',
     message: `Activity '${task.name}' timed out: it had not ended ${timeoutAt - task.timestamp} ms after it was scheduled.`,
   };
 }
 
-function toTask(task: TaskScheduled, redelivery: number): NewActivityTask {
+export function toTask(task: TaskScheduled, redelivery: number): NewActivityTask {
   return {
     taskScheduledId: task.eventId,
     name: task.name,

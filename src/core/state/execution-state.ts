@@ -76,6 +76,7 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
     case 'EventSent':
     case 'EventRaised':
     case 'ExecutionTerminated':
+    case 'ExecutionRewound':
       return;
     default:
       assertNever(event);

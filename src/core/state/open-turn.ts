@@ -74,7 +74,7 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
   for (const event of input.local) if (event !== start) filter.offer(event);
 
   const newEvents = filter.events;
-  if (newEvents.length === 1 && (input.lostTasks?.length ?? 0) === 0) return { discard: consumed };
+  if (newEvents.length === 1 && (input.lostTasks?.length ?? 0) === 0 && !filter.rewound) return { discard: consumed };
   return {
     newEvents,
     consumed,
@@ -89,6 +89,8 @@ class NewEvents {
   /** OrchestratorStarted first. */
   readonly events: HistoryEvent[];
   terminated: ExecutionTerminated | undefined;
+  /** Woken by a rewind: the code may have something to do though nothing has happened. */
+  rewound = false;
   readonly #state: ExecutionState;
   readonly #timestamp: number;
   /** Tasks (their ids) and timers (theirs, below zero) that ended in this turn. Most turns have one end: no set for it. */
@@ -134,6 +136,9 @@ class NewEvents {
       case 'EventRaised':
       case 'ExecutionTerminated':
         return true;
+      case 'ExecutionRewound':
+        this.rewound = true; // it is in the history already
+        return false;
       default:
         return assertNever(event);
     }

@@ -7,6 +7,7 @@ import { purgeInstances } from './purge-instances.ts';
 import { raiseEvent } from './raise-event.ts';
 import { restartInstance } from './restart-instance.ts';
 import { resumeInstance } from './resume-instance.ts';
+import { rewindInstance } from './rewind-instance.ts';
 import { startOrchestrationWithId } from './start-orchestration-with-id.ts';
 import { startOrchestration } from './start-orchestration.ts';
 import { suspendInstance } from './suspend-instance.ts';
@@ -21,6 +22,7 @@ export const routes: readonly Route[] = [
   terminateInstance,
   suspendInstance,
   resumeInstance,
+  rewindInstance,
   restartInstance,
   purgeInstance,
   purgeInstances,

@@ -138,6 +138,10 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     return this.#client.resume(instanceId, reason);
   }
 
+  rewind(instanceId: string, reason?: string): Promise<void> {
+    return this.#client.rewind(instanceId, reason);
+  }
+
   restart(instanceId: string, options?: { readonly restartWithNewInstanceId?: boolean }): Promise<string> {
     return this.#client.restart(instanceId, options);
   }

@@ -1,11 +1,13 @@
 /** What clients do with single instances: start, send, look, end before the start, purge. */
 import { isEntityInstanceId } from '../../model/entity-id.ts';
 import { isTerminal, terminalStatuses, type OrchestrationInstance } from '../../model/instance.ts';
-import type { InstanceKey } from '../../model/work.ts';
+import { eventOfTimer, type InstanceKey } from '../../model/work.ts';
 import type {
   ClientMessage,
+  InstanceRewind,
   InstanceStart,
   PurgeOutcome,
+  RewindOutcome,
   SendOutcome,
   StartOutcome,
   TerminatePending,
@@ -106,4 +108,38 @@ export function purgeInstance(data: MemoryData, hubId: number, instanceId: strin
   if (!isTerminal(status) && !isEntityInstanceId(instanceId)) return { kind: 'not-terminal', status };
   data.remove(instance);
   return { kind: 'purged' };
+}
+
+export function rewindInstance(data: MemoryData, request: InstanceRewind): RewindOutcome {
+  const { hubId, executionId } = request;
+  const instance = data.find(hubId, request.instanceId);
+  if (instance === undefined) return { kind: 'not-found' };
+  const { execution, key } = instance;
+  if (execution.status !== 'Failed') return { kind: 'not-failed', status: execution.status };
+  const now = data.now();
+  const { event, timers, queuedTasks } = request.plan(toEvents(instance.history), now);
+  instance.history = [...instance.history, JSON.stringify([event])];
+  instance.executionId = executionId;
+  instance.lastUpdatedAt = Math.max(instance.lastUpdatedAt, now);
+  instance.messages = [];
+  data.removeTasks(key);
+  instance.execution = {
+    kind: 'live',
+    status: 'Running',
+    // A number that no turn was ever made with.
+    sequence: data.nextId(),
+    owner: null,
+    crashCount: 0,
+    customStatus: execution.customStatus,
+  };
+  data.send(instance, { event: { ...event, ignores: [], ignoredIds: [] }, executionId });
+  for (const timer of timers) {
+    const { timerId, fireAt } = timer;
+    data.send(instance, { event: eventOfTimer(timer), visibleAt: fireAt, executionId, timerId });
+  }
+  for (const task of queuedTasks) {
+    const id = String(data.nextId());
+    data.tasks.set(id, { ...task, id, hubId, instanceKey: key, executionId, createdAt: now, owner: null });
+  }
+  return { kind: 'rewound', key };
 }

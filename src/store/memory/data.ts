@@ -47,7 +47,7 @@ export interface StoredInstance {
   readonly name: string;
   readonly version: string | null;
   readonly tags: Tags | null;
-  readonly executionId: string;
+  executionId: string;
   readonly input: string | null;
   readonly createdAt: number;
   readonly scheduledStartAt: number | null;

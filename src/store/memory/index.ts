@@ -47,6 +47,14 @@ export function openMemoryStore(data: MemoryData): Store {
       clients.getInstance(data, { hubId, instanceId }, options?.history ?? false),
     findEnded: async (keys) => clients.findEnded(data, keys),
     listInstances: async (hubId, filter, page) => listings.listInstances(data, { hubId, filter }, page),
+    rewindInstance: async (request) => {
+      const outcome = clients.rewindInstance(data, request);
+      if (outcome.kind === 'rewound') {
+        notifications.publish({ kind: 'instances', hubId: request.hubId });
+        notifications.publish({ kind: 'activities', hubId: request.hubId });
+      }
+      return outcome;
+    },
     purgeInstance: async (hubId, instanceId) => clients.purgeInstance(data, hubId, instanceId),
     purgeInstances: async (hubId, filter) => listings.purgeInstances(data, hubId, filter),
     liveFunctionNames: async (hubId) => workers.liveFunctionNames(data, hubId),

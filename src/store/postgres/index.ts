@@ -18,6 +18,7 @@ import { checkSchemaName } from './migrate.ts';
 import { Notifications } from './notifications.ts';
 import { Orchestrations } from './orchestrations.ts';
 import { nowMs, Runner, schemaTag, statement, tablesOf } from './sql.ts';
+import { Rewinds } from './rewinds.ts';
 import { Starts } from './starts.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Workers } from './workers.ts';
@@ -108,6 +109,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
 
   const hubs = new Hubs(forClients, tables);
   const instances = new Instances(forClients, tables);
+  const rewinds = new Rewinds(forClients, tables);
   const starts = new Starts(forClients, tables);
   const listings = new Listings(
     new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
@@ -153,6 +155,14 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       instances.get(hubId, instanceId, choice?.history ?? false),
     findEnded: (keys) => instances.findEnded(keys),
     listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
+    rewindInstance: async (request) => {
+      const outcome = await rewinds.rewind(request);
+      if (outcome.kind === 'rewound') {
+        notifications.publish({ kind: 'instances', hubId: request.hubId });
+        notifications.publish({ kind: 'activities', hubId: request.hubId });
+      }
+      return outcome;
+    },
     purgeInstance: (hubId, instanceId, audit) => instances.purge(hubId, instanceId, audit),
     purgeInstances: (hubId, filter) => listings.purge(hubId, filter),
     liveFunctionNames: (hubId) => clientWorkers.liveNames(hubId),
@@ -241,6 +251,7 @@ function withStoreErrors(store: ClientStore): ClientStore {
     getInstance: wrap(store.getInstance),
     findEnded: wrap(store.findEnded),
     listInstances: wrap(store.listInstances),
+    rewindInstance: wrap(store.rewindInstance),
     purgeInstance: wrap(store.purgeInstance),
     purgeInstances: wrap(store.purgeInstances),
     liveFunctionNames: wrap(store.liveFunctionNames),

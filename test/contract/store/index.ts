@@ -10,6 +10,7 @@ import { outgoing } from './outgoing.ts';
 import { payloads } from './payloads.ts';
 import { purge } from './purge.ts';
 import { queue } from './queue.ts';
+import { rewinds } from './rewinds.ts';
 import { starts } from './starts.ts';
 import { terminatePending } from './terminate-pending.ts';
 import { timers } from './timers.ts';
@@ -25,6 +26,7 @@ const suites = [
   queue,
   workers,
   purge,
+  rewinds,
   listings,
   terminatePending,
   payloads,

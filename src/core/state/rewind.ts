@@ -1,0 +1,167 @@
+/**
+ * What a rewind undoes (engine.md 3.8). Nothing stored changes: an event names, by position, what counts no longer. The
+ * first try of a failed call is open again, so code and history go on agreeing; its retries and the waits between them
+ * are ignored, and their ids are not given again. Which history counts is in `model/rewound-history.ts`.
+ */
+import type { ExecutionCompleted, ExecutionRewound, HistoryEvent, TaskScheduled } from '../../model/history.ts';
+import { countingEvents, type CountingEvent } from '../../model/rewound-history.ts';
+import type { NewActivityTask, NewTimer, RewindPlan } from '../../model/work.ts';
+import { timeoutFailure, toTask } from './close-turn.ts';
+import { stateOf } from './execution-state.ts';
+
+/** Ends that are no doing of the failed calls before them: code and history differ, or the engine gave up. */
+const endsOfTheEngine: ReadonlySet<string> = new Set([
+  'NonDeterminismError',
+  'NonDurableAwaitError',
+  'TurnRefused',
+  'TurnLimitExceeded',
+  'PoisonInstance',
+  'ActionLimitExceeded',
+  'HistoryLimitExceeded',
+]);
+
+/** @param request.stored the whole history of a failed execution */
+export function planRewind(request: {
+  readonly stored: readonly HistoryEvent[];
+  readonly executionId: string;
+  readonly reason: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}): RewindPlan {
+  const { stored, executionId, reason, now } = request;
+  const counting = countingEvents(stored);
+  const ignored = undone(counting);
+  const left = counting.filter((one) => !ignored.has(one)).map(({ event }) => event);
+  const { openTasks, openTimers, lastTimestamp } = stateOf(executionId, left);
+  const queuedTasks: NewActivityTask[] = [...openTasks.values()].map((task) => toTask(task, 0));
+  const timers: NewTimer[] = left.flatMap((event) =>
+    event.type === 'TimerCreated' && openTimers.has(event.eventId)
+      ? [{ timerId: event.eventId, fireAt: event.fireAt }]
+      : [],
+  );
+  // A call that is open again has its whole time again.
+  for (const task of openTasks.values()) {
+    if (task.timeoutAt === undefined) continue;
+    const fireAt = now + task.timeoutAt - task.timestamp;
+    timers.push({ timerId: task.eventId, fireAt, timeout: timeoutFailure(task, task.timeoutAt) });
+  }
+  return {
+    queuedTasks,
+    timers,
+    event: {
+      type: 'ExecutionRewound',
+      timestamp: Math.max(lastTimestamp, now),
+      executionId,
+      ...(reason === undefined ? {} : { reason }),
+      ignores: [...ignored].map(({ position }) => position),
+      ignoredIds: [...ignored].flatMap(({ event }) => (isAction(event) ? [event.eventId] : [])),
+    },
+  };
+}
+
+/**
+ * Takes back an action that followed from a failure that was undone, with what became of it: a compensation, say.
+ * @param request.played its position among the events that count
+ * @returns `undefined` when it was there before anything that was undone: then the code is another one
+ */
+export function undoConsequence(request: {
+  readonly stored: readonly HistoryEvent[];
+  readonly executionId: string;
+  readonly played: number;
+}): ExecutionRewound | undefined {
+  const { stored, executionId, played } = request;
+  const undone = stored.flatMap((event) => (event.type === 'ExecutionRewound' ? event.ignores : []));
+  const first = Math.min(...undone.filter((position) => stored[position]?.type === 'TaskFailed'));
+  const counting = countingEvents(stored);
+  const action = counting[played];
+  if (action === undefined || !isAction(action.event) || action.position < first) return undefined;
+  const { eventId } = action.event;
+  const isOfIt = ({ event }: CountingEvent): boolean =>
+    ('taskScheduledId' in event && event.taskScheduledId === eventId) ||
+    (event.type === 'TimerFired' && event.timerId === eventId);
+  return {
+    type: 'ExecutionRewound',
+    timestamp: stored.at(-1)?.timestamp ?? 0,
+    executionId,
+    ignores: [action, ...counting.filter(isOfIt)].map(({ position }) => position),
+    ignoredIds: [eventId],
+  };
+}
+
+function isAction(event: HistoryEvent): event is Extract<HistoryEvent, { readonly eventId: number }> {
+  return 'eventId' in event && event.type !== 'ExecutionCompleted';
+}
+
+function undone(counting: readonly CountingEvent[]): ReadonlySet<CountingEvent> {
+  const ignored = new Set<CountingEvent>();
+  let end: ExecutionCompleted | undefined;
+  for (const one of counting) {
+    if (one.event.type !== 'ExecutionCompleted') continue;
+    end = one.event;
+    ignored.add(one);
+  }
+  if (end?.failure !== undefined && endsOfTheEngine.has(end.failure.errorType)) return ignored;
+  const failed = callsOf(counting).filter((call) => call.failedAt !== undefined);
+  // What the orchestrator had handled before the failure that ended it stays as it was.
+  const causes = new Set(end?.failedTaskIds ?? []);
+  const first = Math.min(...failed.filter((call) => causes.has(call.lastId)).map((call) => call.failedAt ?? Infinity));
+  for (const call of failed) {
+    if (Number.isFinite(first) && (call.failedAt ?? 0) < first) continue;
+    for (const one of call.toIgnore) ignored.add(one);
+  }
+  return ignored;
+}
+
+/** A call with all its tries. */
+interface Call {
+  lastId: number;
+  /** Position of its last failure; `undefined` while it is open, or when it has succeeded. */
+  failedAt: number | undefined;
+  /** Everything but the scheduling of its first try. */
+  readonly toIgnore: CountingEvent[];
+}
+
+function callsOf(counting: readonly CountingEvent[]): readonly Call[] {
+  const calls = new Map<number, Call>();
+  const byTry = new Map<number, Call>();
+  const byTimer = new Map<number, Call>();
+  const scheduled = (event: TaskScheduled, one: CountingEvent): void => {
+    const before = event.firstId === undefined ? undefined : calls.get(event.firstId);
+    const call: Call = before ?? { lastId: event.eventId, failedAt: undefined, toIgnore: [] };
+    if (before === undefined) calls.set(event.eventId, call);
+    else call.toIgnore.push(one);
+    call.lastId = event.eventId;
+    call.failedAt = undefined;
+    byTry.set(event.eventId, call);
+  };
+  for (const one of counting) {
+    const { event, position } = one;
+    switch (event.type) {
+      case 'TaskScheduled':
+        scheduled(event, one);
+        break;
+      case 'TaskFailed': {
+        const call = byTry.get(event.taskScheduledId);
+        if (call === undefined) break;
+        call.failedAt = position;
+        call.toIgnore.push(one);
+        break;
+      }
+      case 'TimerCreated': {
+        const call = event.retryOf === undefined ? undefined : calls.get(event.retryOf);
+        if (call === undefined) break;
+        call.failedAt = undefined; // it waits for its next try
+        call.toIgnore.push(one);
+        byTimer.set(event.eventId, call);
+        break;
+      }
+      case 'TimerFired': {
+        byTimer.get(event.timerId)?.toIgnore.push(one);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  return [...calls.values()];
+}
