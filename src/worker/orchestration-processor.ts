@@ -11,7 +11,7 @@ import { isEntityInstanceId } from '../model/entity-id.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import { toFailure } from '../model/failure.ts';
-import type { ExecutionRewound, ExecutionStarted, HistoryEvent, TaskScheduled } from '../model/history.ts';
+import type { ExecutionStarted, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
 import type {
   Claim,

@@ -304,9 +304,13 @@ describe('ctx.df', () => {
       options.backoffCoefficient = 2;
       const run = new LiveRun(calls(options));
       expect((await run.start()).actions).toMatchObject([{ name: 'A', input: '"in"' }]);
-      expect((await run.turn(failed(0))).actions).toEqual([{ type: 'CreateTimer', id: 1, fireAt: startTime + 2_000 }]);
+      expect((await run.turn(failed(0))).actions).toEqual([
+        { type: 'CreateTimer', id: 1, fireAt: startTime + 2_000, retryOf: 0 },
+      ]);
       expect((await run.turn(fired(1))).actions).toMatchObject([{ id: 2, attempt: 2, firstId: 0 }]);
-      expect((await run.turn(failed(2))).actions).toEqual([{ type: 'CreateTimer', id: 3, fireAt: startTime + 5_000 }]);
+      expect((await run.turn(failed(2))).actions).toEqual([
+        { type: 'CreateTimer', id: 3, fireAt: startTime + 5_000, retryOf: 0 },
+      ]);
       await run.turn(fired(3));
       expect(failureOf(await run.turn(failed(4, { message: 'last' }))).message).toContain(
         "Activity function 'A' failed: last",
@@ -318,7 +322,7 @@ describe('ctx.df', () => {
       const run = new LiveRun(calls(new RetryOptions(2 * 86_400_000, 2)));
       await run.start();
       expect((await run.turn(failed(0))).actions).toEqual([
-        { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 2 * 86_400_000 },
+        { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 2 * 86_400_000, retryOf: 0 },
       ]);
     });
 

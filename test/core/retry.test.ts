@@ -29,13 +29,13 @@ describe('a call with a retry policy', () => {
       { type: 'ScheduleTask', id: 0, name: 'A', input: '"in"', version: '2' },
     ]);
     expect((await run.turn(failed(0))).actions).toEqual([
-      { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 1_000 },
+      { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 1_000, retryOf: 0 },
     ]);
     expect((await run.turn(fired(1))).actions).toEqual([
       { type: 'ScheduleTask', id: 2, name: 'A', input: '"in"', version: '2', attempt: 2, firstId: 0 },
     ]);
     expect((await run.turn(failed(2))).actions).toEqual([
-      { type: 'CreateTimer', id: 3, fireAt: startTime + 3_000 + 2_000 },
+      { type: 'CreateTimer', id: 3, fireAt: startTime + 3_000 + 2_000, retryOf: 0 },
     ]);
     expect((await run.turn(fired(3))).actions).toEqual([
       { type: 'ScheduleTask', id: 4, name: 'A', input: '"in"', version: '2', attempt: 3, firstId: 0 },
@@ -137,7 +137,7 @@ describe('the delay before the next attempt', () => {
     await run.start();
     await run.turn(failed(0));
     await run.turn(fired(1));
-    expect((await run.turn(failed(2))).actions).toEqual([{ type: 'CreateTimer', id: 3, fireAt: 8.64e15 }]);
+    expect((await run.turn(failed(2))).actions).toEqual([{ type: 'CreateTimer', id: 3, fireAt: 8.64e15, retryOf: 0 }]);
   });
 });
 
@@ -198,7 +198,7 @@ describe('B55: a retry handler', () => {
     const run = new LiveRun(calls(() => answer));
     await run.start();
     expect((await run.turn(failed(0))).actions).toEqual([
-      { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 250 },
+      { type: 'CreateTimer', id: 1, fireAt: startTime + 1_000 + 250, retryOf: 0 },
     ]);
     expect((await run.turn(fired(1))).actions).toMatchObject([{ type: 'ScheduleTask', id: 2, attempt: 2, firstId: 0 }]);
   });
