@@ -10,7 +10,6 @@ import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
 import { isEntityInstanceId } from '../model/entity-id.ts';
 import { assertNever } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
-import { toFailure } from '../model/failure.ts';
 import type { ExecutionStarted, TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
 import type {
@@ -28,6 +27,7 @@ import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
+import { poisoned } from './poisoned.ts';
 import { settleRewound } from './rewound.ts';
 import { abortAll, type LiveInstance, type LiveInstances } from './live-instances.ts';
 import { claimOf, runFirstTurn } from './first-turn.ts';
@@ -397,15 +397,4 @@ export class OrchestrationProcessor {
     this.#options.log.error({ instanceId: live.instance.instanceId, err: error }, 'turn abandoned');
     this.#options.live.drop(live);
   }
-}
-
-function poisoned(live: LiveInstance): Failure {
-  return {
-    ...toFailure(
-      new Error(
-        `${live.instance.crashCount} workers have died while they ran this orchestration; it is not tried again.`,
-      ),
-    ),
-    errorType: 'PoisonInstance',
-  };
 }
