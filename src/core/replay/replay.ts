@@ -103,12 +103,7 @@ export class Replay {
     for (const event of history) {
       if (this.#isDisposed()) return this.#decide();
       const difference = this.#compare(event);
-      if (difference !== undefined) {
-        const decision = this.#failDifferent(difference, index, history);
-        return isRecord(event) && history.at(-1)?.type === 'ExecutionRewound'
-          ? { ...decision, superfluous: index }
-          : decision;
-      }
+      if (difference !== undefined) return this.#failDifferent(difference, index, history);
       const resumed = this.#take(event);
       if (this.#scope.takePromiseSettled()) yield 'drain';
       if (resumed !== undefined) yield* this.#playHeld(resumed);
@@ -376,7 +371,9 @@ export class Replay {
     const placed = { ...difference, index: event === undefined ? undefined : index, at: event?.timestamp };
     this.#problem = { kind: 'difference', difference: placed };
     const failure = { errorType: 'NonDeterminismError', message: differenceMessage(placed) };
-    return this.#decision([{ type: 'CompleteOrchestration', id, status: 'Failed', failure }]);
+    const decision = this.#decision([{ type: 'CompleteOrchestration', id, status: 'Failed', failure }]);
+    const mayFollow = event !== undefined && isRecord(event) && history.at(-1)?.type === 'ExecutionRewound';
+    return mayFollow ? { ...decision, superfluous: index } : decision;
   }
 
   /** Nothing that the code still asked for is done. */
