@@ -17,7 +17,8 @@ export interface CommitBatch extends MessageBatch {
   readonly commitId: string;
   readonly moved: readonly SizedTurn[];
   readonly ended: readonly SizedTurn[];
-  readonly parts: readonly { readonly key: string; readonly part: number; readonly text: string }[];
+  /** Whether some turn takes several history rows. */
+  readonly split: boolean;
   readonly terminated: boolean;
   readonly consumed: readonly { readonly key: string; readonly id: string }[];
   readonly cancelled: readonly { readonly key: string; readonly timerId: number }[];
@@ -28,15 +29,14 @@ export interface CommitBatch extends MessageBatch {
 
 interface SizedTurn {
   readonly turn: TurnCommit;
-  /** How many history rows it takes. */
-  readonly rows: number;
+  /** The history rows that it takes. */
+  readonly texts: readonly string[];
 }
 
 /** @param turns sorted by key: two batches that meet wait for each other in one order (decision 10) */
 export function toBatch(workerId: WorkerId, commitId: string, turns: readonly TurnCommit[]): CommitBatch {
   const moved: SizedTurn[] = [];
   const ended: SizedTurn[] = [];
-  const parts: CommitBatch['parts'][number][] = [];
   const consumed: CommitBatch['consumed'][number][] = [];
   const cancelled: CommitBatch['cancelled'][number][] = [];
   const timers: CommitBatch['timers'][number][] = [];
@@ -44,12 +44,13 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
   const cancelledTasks: CommitBatch['cancelledTasks'][number][] = [];
   const messages: CommitBatch['messages'][number][] = [];
   let terminated = false;
+  let split = false;
   for (const turn of turns) {
     const { key } = turn;
     const texts = toHistoryTexts(turn.events);
     const end = isTerminal(turn.status);
-    (end ? ended : moved).push({ turn, rows: texts.length });
-    texts.forEach((text, index) => parts.push({ key, part: index + 1, text }));
+    (end ? ended : moved).push({ turn, texts });
+    split ||= texts.length > 1;
     for (const task of turn.queuedTasks) tasks.push({ key, ...task });
     for (const taskId of turn.cancelledTasks ?? []) cancelledTasks.push({ key, taskId });
     for (const message of turn.messages) messages.push({ key, ...message });
@@ -67,7 +68,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     commitId,
     moved,
     ended,
-    parts,
+    split,
     terminated,
     consumed,
     cancelled,
@@ -84,14 +85,14 @@ const columns = {
   commitId: (b: CommitBatch) => b.commitId,
   movedKeys: (b: CommitBatch) => joinNumbers(b.moved.map(({ turn }) => turn.key)),
   movedFences: (b: CommitBatch) => joinNumbers(b.moved.map(({ turn }) => turn.fence)),
-  movedRows: (b: CommitBatch) => joinNumbers(b.moved.map(({ rows }) => rows)),
+  movedRows: (b: CommitBatch) => joinNumbers(b.moved.map(({ texts }) => texts.length)),
   movedStatuses: (b: CommitBatch) => joinJson(b.moved.map(({ turn }) => turn.status)),
   movedCustom: (b: CommitBatch) => joinJson(b.moved.map(({ turn }) => turn.customStatus)),
   movedKeep: (b: CommitBatch) => joinNumbers(b.moved.map(({ turn }) => (turn.keepOwnership ? 't' : 'f'))),
   movedConsumed: (b: CommitBatch) => joinNumbers(b.moved.map(({ turn }) => turn.consumedMessages.length)),
   endedKeys: (b: CommitBatch) => joinNumbers(b.ended.map(({ turn }) => turn.key)),
   endedFences: (b: CommitBatch) => joinNumbers(b.ended.map(({ turn }) => turn.fence)),
-  endedRows: (b: CommitBatch) => joinNumbers(b.ended.map(({ rows }) => rows)),
+  endedRows: (b: CommitBatch) => joinNumbers(b.ended.map(({ texts }) => texts.length)),
   endedStatuses: (b: CommitBatch) => joinJson(b.ended.map(({ turn }) => turn.status)),
   endedCustom: (b: CommitBatch) => joinJson(b.ended.map(({ turn }) => turn.customStatus)),
   // JSON but for the reason of a termination, which is any text.
@@ -100,9 +101,11 @@ const columns = {
   endedReasons: (b: CommitBatch) => b.ended.map(({ turn }) => (turn.status === 'Terminated' ? turn.output : null)),
   endedFailures: (b: CommitBatch) =>
     joinJson(b.ended.map(({ turn }) => (turn.failure === null ? null : JSON.stringify(turn.failure)))),
-  partKeys: (b: CommitBatch) => joinNumbers(b.parts.map(({ key }) => key)),
-  partNumbers: (b: CommitBatch) => joinNumbers(b.parts.map(({ part }) => part)),
-  partTexts: (b: CommitBatch) => joinJson(b.parts.map(({ text }) => text)),
+  movedTexts: (b: CommitBatch) => joinJson(b.moved.map(({ texts }) => texts[0] ?? null)),
+  endedTexts: (b: CommitBatch) => joinJson(b.ended.map(({ texts }) => texts[0] ?? null)),
+  partKeys: (b: CommitBatch) => joinNumbers(partsIn(b).map(({ key }) => key)),
+  partNumbers: (b: CommitBatch) => joinNumbers(partsIn(b).map(({ part }) => part)),
+  partTexts: (b: CommitBatch) => joinJson(partsIn(b).map(({ text }) => text)),
   consumedKeys: (b: CommitBatch) => joinNumbers(b.consumed.map(({ key }) => key)),
   consumedIds: (b: CommitBatch) => joinNumbers(b.consumed.map(({ id }) => id)),
   cancelledKeys: (b: CommitBatch) => joinNumbers(b.cancelled.map(({ key }) => key)),
@@ -126,6 +129,15 @@ const columns = {
 
 type Column = keyof typeof columns;
 
+/** All history rows of a batch, each with its number within its turn. */
+function partsIn(
+  batch: CommitBatch,
+): readonly { readonly key: string; readonly part: number; readonly text: string }[] {
+  return [...batch.moved, ...batch.ended].flatMap(({ turn, texts }) =>
+    texts.map((text, index) => ({ key: turn.key, part: index + 1, text })),
+  );
+}
+
 /** Gives each column that a text names its number. */
 class Parameters {
   readonly named: Column[] = [];
@@ -141,6 +153,7 @@ function partsOf(batch: CommitBatch): string {
   return [
     batch.moved.length > 0 ? 'm' : '',
     batch.ended.length > 0 ? 'e' : '',
+    batch.split ? 'p' : '',
     batch.terminated ? 'x' : '',
     batch.consumed.length > 0 ? 'c' : '',
     batch.cancelled.length > 0 ? 'd' : '',
@@ -192,13 +205,15 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
   const moves = parts.has('m');
   const ends = parts.has('e');
   const consumes = parts.has('c');
+  // One history row for each turn, which is nearly always so, needs no join.
+  const whole = !parts.has('p');
   const steps: string[] = [];
   const winners: string[] = [];
   const worker = `${$('worker')}::bigint`;
   if (moves) {
     steps.push(`turn as materialized (
-      select * from unnest(${$('movedKeys')}::bigint[], ${$('movedFences')}::bigint[], ${$('movedRows')}::int[], ${jsonTexts($('movedStatuses'))}, ${jsonTexts($('movedCustom'))}, ${$('movedKeep')}::bool[]${consumes ? `, ${$('movedConsumed')}::int[]` : ''})
-        as c (key, fence, rows, status, custom_status, keep${consumes ? ', consumed' : ''})
+      select * from unnest(${$('movedKeys')}::bigint[], ${$('movedFences')}::bigint[], ${$('movedRows')}::int[], ${jsonTexts($('movedStatuses'))}, ${jsonTexts($('movedCustom'))}, ${$('movedKeep')}::bool[]${whole ? `, ${jsonTexts($('movedTexts'))}` : ''}${consumes ? `, ${$('movedConsumed')}::int[]` : ''})
+        as c (key, fence, rows, status, custom_status, keep${whole ? ', events' : ''}${consumes ? ', consumed' : ''})
     ), moved as (
       update ${t.executions} e
       set sequence = e.sequence + c.rows,
@@ -209,7 +224,7 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
           last_updated_at = greatest(e.last_updated_at, now())
       from turn c
       where e.instance_key = c.key and e.sequence = c.fence and coalesce(e.owner, 0) = ${worker}
-      returning e.instance_key as key, e.hub_id, e.execution_id, c.fence, c.rows${consumes ? ', c.consumed' : ''}
+      returning e.instance_key as key, e.hub_id, e.execution_id, c.fence, c.rows${whole ? ', c.events' : ''}${consumes ? ', c.consumed' : ''}
     )`);
     winners.push(
       `select key, hub_id, execution_id, fence, rows, false as ended${consumes ? ', consumed' : ''} from moved`,
@@ -217,14 +232,14 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
   }
   if (ends) {
     steps.push(`finish as materialized (
-      select * from unnest(${$('endedKeys')}::bigint[], ${$('endedFences')}::bigint[], ${$('endedRows')}::int[], ${jsonTexts($('endedStatuses'))}, ${jsonTexts($('endedCustom'))}, ${jsonTexts($('endedOutputs'))}${parts.has('x') ? `, ${$('endedReasons')}::text[]` : ''}, ${jsonTexts($('endedFailures'))})
-        as c (key, fence, rows, status, custom_status, output${parts.has('x') ? ', reason' : ''}, failure)
+      select * from unnest(${$('endedKeys')}::bigint[], ${$('endedFences')}::bigint[], ${$('endedRows')}::int[], ${jsonTexts($('endedStatuses'))}, ${jsonTexts($('endedCustom'))}, ${jsonTexts($('endedOutputs'))}${parts.has('x') ? `, ${$('endedReasons')}::text[]` : ''}, ${jsonTexts($('endedFailures'))}${whole ? `, ${jsonTexts($('endedTexts'))}` : ''})
+        as c (key, fence, rows, status, custom_status, output${parts.has('x') ? ', reason' : ''}, failure${whole ? ', events' : ''})
     ), ended as (
       delete from ${t.executions} e
       using finish c
       where e.instance_key = c.key and e.sequence = c.fence and coalesce(e.owner, 0) = ${worker}
       returning e.instance_key as key, e.hub_id, e.execution_id, e.last_updated_at, c.fence, c.rows,
-        c.status, c.custom_status, ${parts.has('x') ? 'coalesce(c.reason, c.output) as output' : 'c.output'}, c.failure
+        c.status, c.custom_status, ${parts.has('x') ? 'coalesce(c.reason, c.output) as output' : 'c.output'}, c.failure${whole ? ', c.events' : ''}
     ), finished as (
       update ${t.instances} i
       set status = e.status, custom_status = e.custom_status, output = e.output, failure = e.failure,
@@ -239,9 +254,16 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
       ${winners.join(' union all ')}
     ), appended as (
       insert into ${t.history} (instance_key, sequence, commit_id, events)
-      select won.key, won.fence + h.part, ${$('commitId')}::uuid, h.events
+      ${
+        whole
+          ? [moves ? 'moved' : '', ends ? 'ended' : '']
+              .filter((from) => from !== '')
+              .map((from) => `select key, fence + 1, ${$('commitId')}::uuid, events from ${from}`)
+              .join(' union all ')
+          : `select won.key, won.fence + h.part, ${$('commitId')}::uuid, h.events
       from unnest(${$('partKeys')}::bigint[], ${$('partNumbers')}::int[], ${jsonTexts($('partTexts'))}) as h (key, part, events)
-      join won on won.key = h.key
+      join won on won.key = h.key`
+      }
     )`);
   if (consumes) {
     steps.push(`consumed as (
