@@ -4,6 +4,7 @@ import { isEntityInstanceId } from '../model/entity-id.ts';
 import { DurableError } from '../model/errors.ts';
 import type { EventDefinition } from '../model/events.ts';
 import type { InstanceKey } from '../model/work.ts';
+import { reportEnd } from '../model/sub-orchestration.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Duration } from '../model/functions.ts';
 import {
@@ -199,15 +200,22 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     const text = checkReason(reason);
     if (instance.runtimeStatus === 'Pending') {
       // Nobody has begun it: it ends here, also when no worker lives and before its scheduled time.
+      const { parent } = instance;
+      const report =
+        parent === null
+          ? undefined
+          : reportEnd(parent, { status: 'Terminated', ...(text === undefined ? {} : { result: text }) });
       const ended = await this.#parts.store.terminatePending({
         key: instance.key,
         output: text ?? null,
         eventsAt: (now) => endedBeforeStart(instance, text, now),
         ...withAudit(this.#parts.audit),
+        ...(report === undefined ? {} : { report }),
       });
       if (ended !== undefined) {
         const hubId = await this.#parts.store.ensureHub(this.taskHub);
         this.#parts.store.notifications.publish({ kind: 'ended', hubId, keys: [instance.key] });
+        if (parent !== null) this.#parts.store.notifications.publish({ kind: 'inbox', hubId, keys: [parent.key] });
         return;
       }
     }

@@ -1,6 +1,11 @@
 /** A history as `showHistory=true` shows it (http-api.md 3). */
 import type { Failure } from '../model/failure.ts';
-import type { ExecutionCompleted, HistoryEvent, TaskCompleted, TaskFailed, TaskScheduled } from '../model/history.ts';
+import type {
+  ExecutionCompleted,
+  HistoryEvent,
+  SubOrchestrationInstanceCreated,
+  TaskScheduled,
+} from '../model/history.ts';
 import { assertNever } from '../model/errors.ts';
 import type { FailureDetails } from '../wire/history.ts';
 import { payloadText, presentFreeText } from './payload-text.ts';
@@ -13,11 +18,13 @@ export interface ShownEvents {
 
 /** The events as a JSON array. */
 export function presentHistory(history: readonly HistoryEvent[], shown: ShownEvents): string {
-  const scheduled = new Map<number, TaskScheduled>();
+  const scheduled = new Map<number, ScheduledEvent>();
   const ended = new Set<number>();
   for (const event of history) {
-    if (event.type === 'TaskScheduled') scheduled.set(event.eventId, event);
-    if (event.type === 'TaskCompleted' || event.type === 'TaskFailed') ended.add(event.taskScheduledId);
+    if (event.type === 'TaskScheduled' || event.type === 'SubOrchestrationInstanceCreated') {
+      scheduled.set(event.eventId, event);
+    }
+    if ('taskScheduledId' in event) ended.add(event.taskScheduledId);
   }
   const reader: Reader = { shown, scheduled, ended };
   return `[${history
@@ -26,9 +33,12 @@ export function presentHistory(history: readonly HistoryEvent[], shown: ShownEve
     .join(',')}]`;
 }
 
+/** What a completion takes the place of. */
+type ScheduledEvent = TaskScheduled | SubOrchestrationInstanceCreated;
+
 interface Reader {
   readonly shown: ShownEvents;
-  readonly scheduled: ReadonlyMap<number, TaskScheduled>;
+  readonly scheduled: ReadonlyMap<number, ScheduledEvent>;
   readonly ended: ReadonlySet<number>;
 }
 
@@ -51,6 +61,7 @@ function presentEvent(event: HistoryEvent, reader: Reader): string | undefined {
     case 'TaskCompleted':
       return record(event, [...resultField(payloadText(event.result), shown), ...scheduledFields(event, reader)]);
     case 'TaskFailed':
+    case 'SubOrchestrationInstanceFailed':
       return record(event, [
         textField('Reason', event.failure.message),
         textField('Details', undefined),
@@ -60,6 +71,15 @@ function presentEvent(event: HistoryEvent, reader: Reader): string | undefined {
     case 'TimerCreated':
     case 'TimerFired':
       return record(event, [instantField('FireAt', event.fireAt)]);
+    case 'SubOrchestrationInstanceCreated':
+      if (reader.ended.has(event.eventId)) return undefined;
+      return record(event, [
+        textField('Name', event.name),
+        textField('InstanceId', event.instanceId),
+        ...inputField(event.input, shown),
+      ]);
+    case 'SubOrchestrationInstanceCompleted':
+      return record(event, [...resultField(payloadText(event.result), shown), ...scheduledFields(event, reader)]);
     case 'EventSent':
       return record(event, [
         textField('InstanceId', event.instanceId),
@@ -90,11 +110,13 @@ function record(event: HistoryEvent, fields: readonly Field[]): string {
 }
 
 /** What a completion takes over from the event that scheduled it. The last one wins should two have the same id. */
-function scheduledFields(event: TaskCompleted | TaskFailed, reader: Reader): Field[] {
+function scheduledFields(event: { readonly taskScheduledId: number }, reader: Reader): Field[] {
   const scheduled = reader.scheduled.get(event.taskScheduledId);
   return [
     ['ScheduledTime', scheduled === undefined ? 'null' : instant(scheduled.timestamp)],
     textField('FunctionName', scheduled?.name),
+    // The real service loses it, and with it the way from a parent to its children.
+    ...(scheduled?.type === 'SubOrchestrationInstanceCreated' ? [textField('InstanceId', scheduled.instanceId)] : []),
     ...inputField(scheduled?.input, reader.shown),
   ];
 }

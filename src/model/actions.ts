@@ -1,5 +1,6 @@
 import type { Failure } from './failure.ts';
-import type { RejectedValue } from './history.ts';
+import type { EventRaised, RejectedValue } from './history.ts';
+import type { Tags } from './instance.ts';
 
 /** Run an activity. Ids number an execution's actions 0, 1, 2, … in the order of the calls. */
 export interface ScheduleTask {
@@ -25,6 +26,19 @@ export interface CreateTimer {
   readonly retryOf?: number;
 }
 
+/** Start an orchestration whose end this one is told. */
+export interface CreateSubOrchestration {
+  readonly type: 'CreateSubOrchestration';
+  readonly id: number;
+  readonly name: string;
+  /** As the user gave it, or `childInstanceId`. */
+  readonly instanceId: string;
+  readonly input?: string;
+  readonly version?: string;
+  /** Its own; those of the parent are added. */
+  readonly tags?: Tags;
+}
+
 /** Leave an event with another instance. It is not known whether it arrived: a missing or ended target is silent. */
 export interface SendEvent {
   readonly type: 'SendEvent';
@@ -39,6 +53,17 @@ export interface SendEvent {
 export interface CancelTimer {
   readonly type: 'CancelTimer';
   readonly timerId: number;
+}
+
+/** This execution is over, and another of the same instance begins; always the last action. */
+export interface ContinueAsNew {
+  readonly type: 'ContinueAsNew';
+  readonly id: number;
+  readonly input?: string;
+  /** Absent: the one it has. */
+  readonly version?: string;
+  /** Events that nobody has taken, in order: the next execution gets them first. */
+  readonly carriedEvents: readonly EventRaised[];
 }
 
 /** The orchestrator returned or threw; always the last action. */
@@ -59,7 +84,11 @@ export type CompleteOrchestration =
     };
 
 /** What an orchestrator asked for in one turn. */
-export type Action = ScheduleTask | CreateTimer | CancelTimer | SendEvent | CompleteOrchestration;
+export type Action =
+  ScheduleTask | CreateTimer | CancelTimer | CreateSubOrchestration | SendEvent | ContinueAsNew | CompleteOrchestration;
+
+/** The actions that end an execution. */
+export type EndingAction = ContinueAsNew | CompleteOrchestration;
 
 /** The outcome of running an orchestrator for one turn. */
 export interface Decision {

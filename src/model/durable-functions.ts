@@ -5,7 +5,7 @@
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { EventDefinition } from './events.ts';
 import type { Failure } from './failure.ts';
-import type { ActivityDefinition, RetryPolicy, Task, TimerTask } from './functions.ts';
+import type { ActivityDefinition, OrchestrationDefinition, RetryPolicy, Task, TimerTask } from './functions.ts';
 
 /** Any task, as v3 types it. */
 export interface AnyTask {
@@ -66,6 +66,9 @@ export interface FailureDetails extends Failure {
 /** An activity by definition or by name. */
 export type ActivityReference<Output> = ActivityDefinition<never, Output> | string;
 
+/** An orchestration by definition or by name. */
+export type OrchestrationReference<Output> = OrchestrationDefinition<never, Output> | string;
+
 /** The members of `context.df`. */
 export interface DurableOrchestrationContext {
   readonly instanceId: string;
@@ -99,6 +102,25 @@ export interface DurableOrchestrationContext {
     retryOptions: RetryPolicy,
     input?: unknown,
   ): Task<Output>;
+  /**
+   * Starts an orchestration and waits for its end.
+   * @param instanceId default: one of its own for each call
+   * @throws Error for the id of this orchestration or of its parent
+   */
+  callSubOrchestrator<Output = unknown>(
+    orchestration: OrchestrationReference<Output>,
+    input?: unknown,
+    instanceId?: string,
+  ): Task<Output>;
+  /** @throws TypeError without retry options, and for those that are none */
+  callSubOrchestratorWithRetry<Output = unknown>(
+    orchestration: OrchestrationReference<Output>,
+    retryOptions: RetryPolicy,
+    input?: unknown,
+    instanceId?: string,
+  ): Task<Output>;
+  /** Ends this execution; the instance goes on with a new one that gets this input, and the events that nobody took. */
+  continueAsNew(input: unknown): void;
   /** @throws TypeError for what is no valid Date */
   /** As `callHttp` of the context. */
   callHttp(options: CallHttpOptions): Task<DurableHttpResponse>;

@@ -3,6 +3,7 @@
  * registers itself. The types of the contexts that user code sees are here too; `core/replay` implements them.
  */
 import { checkLimits, type ActivityLimits } from './activity-limits.ts';
+import type { CallSubOrchestratorOptions, ContinueAsNewOptions } from './call-options.ts';
 import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { EntityFunction } from './entity-functions.ts';
@@ -145,6 +146,27 @@ export interface OrchestrationContext {
   ): Task<T | D>;
 
   /**
+   * Starts another orchestration and waits for its end; it goes on by itself, also when nobody awaits the task. A failure
+   * is a `TaskFailedError`, also when it was terminated.
+   * @throws Error for the instance id of this orchestration or of its parent
+   */
+  callSubOrchestrator<Input, Output>(
+    orchestration: OrchestrationDefinition<Input, Output>,
+    ...rest: CallArguments<Input, CallSubOrchestratorOptions>
+  ): Task<Output>;
+  callSubOrchestrator<Output = unknown>(
+    name: string,
+    input?: unknown,
+    options?: CallSubOrchestratorOptions,
+  ): Task<Output>;
+
+  /**
+   * Ends this execution, with everything that it still waits for; the instance goes on with a new one, from the beginning,
+   * with this input and an empty history. What the code asks for after the call is not done: return after it.
+   */
+  continueAsNew(input?: unknown, options?: ContinueAsNewOptions): void;
+
+  /**
    * Sends an event to another instance of the task hub, with what this turn does. Nobody learns whether it arrived: for an
    * instance that does not exist or has ended it is dropped.
    * @throws TypeError for an instance id or name that none can have, or data that JSON cannot hold
@@ -169,9 +191,9 @@ export interface OrchestrationContext {
 }
 
 /** `(input, options?)`; input may be left out when its type allows `undefined` or is unknown. */
-export type CallArguments<Input> = undefined extends Input
-  ? [input?: Input, options?: CallActivityOptions]
-  : [input: Input, options?: CallActivityOptions];
+export type CallArguments<Input, Options = CallActivityOptions> = undefined extends Input
+  ? [input?: Input, options?: Options]
+  : [input: Input, options?: Options];
 
 /** What an activity gets beside its input. */
 export interface ActivityContext {

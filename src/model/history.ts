@@ -45,6 +45,10 @@ export interface ExecutionStarted extends EventBase {
   readonly tags?: Tags;
   readonly parent?: ParentInstance;
   readonly scheduledStartAt?: number;
+  /** JSON text: the custom status that the execution before left. */
+  readonly customStatus?: string;
+  /** Only in a message: what the execution before left to this one. In a history these are events of their own. */
+  readonly carriedEvents?: readonly (EventRaised | ExecutionSuspended)[];
 }
 
 export interface TaskScheduled extends EventBase {
@@ -91,6 +95,29 @@ export interface TimerFired extends EventBase {
   readonly fireAt: number;
 }
 
+export interface SubOrchestrationInstanceCreated extends EventBase {
+  readonly type: 'SubOrchestrationInstanceCreated';
+  readonly eventId: number;
+  readonly name: string;
+  readonly instanceId: string;
+  readonly input?: string;
+  readonly version?: string;
+}
+
+export interface SubOrchestrationInstanceCompleted extends EventBase {
+  readonly type: 'SubOrchestrationInstanceCompleted';
+  /** The eventId of its SubOrchestrationInstanceCreated. */
+  readonly taskScheduledId: number;
+  readonly result?: string;
+}
+
+/** Also for one that was terminated, or whose instance id was taken. */
+export interface SubOrchestrationInstanceFailed extends EventBase {
+  readonly type: 'SubOrchestrationInstanceFailed';
+  readonly taskScheduledId: number;
+  readonly failure: Failure;
+}
+
 export interface EventSent extends EventBase {
   readonly type: 'EventSent';
   readonly eventId: number;
@@ -120,6 +147,8 @@ export interface ExecutionTerminated extends EventBase {
   readonly type: 'ExecutionTerminated';
   /** The reason as it was given: JSON text or plain text. */
   readonly reason?: string;
+  /** Whether the live sub-orchestrations of this execution end too, and theirs. */
+  readonly recursive?: boolean;
 }
 
 export interface ExecutionCompleted extends EventBase {
@@ -152,6 +181,9 @@ export type HistoryEvent =
   | TaskFailed
   | TimerCreated
   | TimerFired
+  | SubOrchestrationInstanceCreated
+  | SubOrchestrationInstanceCompleted
+  | SubOrchestrationInstanceFailed
   | EventSent
   | EventRaised
   | ExecutionSuspended
@@ -166,6 +198,8 @@ export type InboxEvent =
   | TaskCompleted
   | TaskFailed
   | TimerFired
+  | SubOrchestrationInstanceCompleted
+  | SubOrchestrationInstanceFailed
   | EventRaised
   | ExecutionSuspended
   | ExecutionResumed

@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import type { HistoryEvent } from './history.ts';
+import type { HistoryEvent, ParentInstance } from './history.ts';
 
 /** Statuses of an instance that can still go on. */
 export const liveStatuses = ['Pending', 'Running', 'Suspended'] as const;
@@ -38,6 +38,8 @@ export interface OrchestrationInstance {
   readonly lastUpdatedAt: Date;
   readonly completedAt: Date | null;
   readonly scheduledStartAt: Date | null;
+  /** Who called it; `null` for one that was started by a client. */
+  readonly parent: ParentInstance | null;
   /** Only when it was asked for. */
   readonly history?: readonly HistoryEvent[];
 }

@@ -4,6 +4,7 @@ import type {
   ExecutionStarted,
   HistoryEvent,
   InboxEvent,
+  ParentInstance,
   TaskFailed,
   TimerFired,
   Untimed,
@@ -37,6 +38,8 @@ export interface OwnedInstance {
   /** How often a worker that owned it has died since its last commit. */
   readonly crashCount: number;
   readonly customStatus: string | null;
+  /** Who is told of its end; `null` for one that nobody called. */
+  readonly parent: ParentInstance | null;
 }
 
 /** An instance just claimed, before its messages and history are read. */
@@ -122,7 +125,9 @@ export type MessageTarget =
   /** The instance that has this id in the sender's hub when the turn is committed. */
   | { readonly kind: 'id'; readonly instanceId: string }
   /** This very instance, and no other that gets its id later. */
-  | { readonly kind: 'key'; readonly key: InstanceKey };
+  | { readonly kind: 'key'; readonly key: InstanceKey }
+  /** The instance that has this id while it is a sub-orchestration of the sender. */
+  | { readonly kind: 'child'; readonly instanceId: string };
 
 /**
  * A message to another instance (or to the sender itself), stored with the turn that sends it. One whose target is missing
@@ -142,6 +147,20 @@ export interface RewindPlan {
   readonly event: ExecutionRewound;
   readonly queuedTasks: readonly NewActivityTask[];
   readonly timers: readonly NewTimer[];
+}
+
+/** A sub-orchestration to be created with the turn that calls it. */
+export interface NewChild {
+  readonly instanceId: string;
+  /**
+   * Whether the id is one that others may have used: an ended instance of it is replaced, in an ordered transaction for
+   * this turn alone (decision 12). A live one stays as it is, and the parent gets SubOrchestrationInstanceFailed.
+   */
+  readonly mayExist: boolean;
+  /** With its parent. */
+  readonly start: Untimed<ExecutionStarted> & { readonly parent: ParentInstance };
+  /** Whether the committing worker has it from birth: then it needs no start message. */
+  readonly owned: boolean;
 }
 
 /** Everything one turn changes, as plain data; written whole or not at all (A2). */
@@ -164,6 +183,12 @@ export interface TurnCommit {
   /** Activities that have timed out: what waits of them in the queue, or runs, is given up. Absent: none. */
   readonly cancelledTasks?: readonly number[];
   readonly messages: readonly OutgoingMessage[];
+  readonly children: readonly NewChild[];
+  /**
+   * The execution that takes the place of this one (continueAsNew): its start waits as the first message of the inbox,
+   * the history so far is deleted, so are timers and completions on their way. `null`: this one goes on, or is the last.
+   */
+  readonly next: Untimed<ExecutionStarted> | null;
   /** Whether the worker keeps the instance: it still runs an activity of it, or has its next turn. */
   readonly keepOwnership: boolean;
 }
@@ -181,6 +206,8 @@ export type CommitOutcome =
       readonly committedAt: number;
       /** The instances that got a message, and when they can see it, milliseconds since 1970. */
       readonly told: readonly { readonly key: InstanceKey; readonly visibleAt: number }[];
+      /** The sub-orchestrations that were created, by the ids of their executions. Absent: none. */
+      readonly born?: readonly { readonly key: InstanceKey; readonly executionId: string }[];
     }
   /** Somebody else owns the instance now, or it is gone: nothing was written. */
   | { readonly kind: 'lost'; readonly key: InstanceKey }

@@ -35,6 +35,7 @@ import type {
   WorkerId,
   WorkNotification,
 } from '../model/work.ts';
+import type { EndReport } from '../model/sub-orchestration.ts';
 
 /** A new instance; the store writes it as Pending together with its start message. */
 export interface InstanceStart {
@@ -98,6 +99,8 @@ export interface TerminatePending {
   readonly eventsAt: (now: number) => readonly HistoryEvent[];
   /** To be stored with the end. */
   readonly audit?: AuditNote;
+  /** What its parent is told, if that still runs. */
+  readonly report?: EndReport;
 }
 
 /** Puts a failed instance back to work. */

@@ -12,6 +12,7 @@ import { weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { openMemory, type Memory } from './live-instances.ts';
+import { newExecutionId } from './new-execution.ts';
 
 /** It takes one history row. */
 const maxWeight = 500_000;
@@ -32,15 +33,19 @@ export async function runFirstTurn(
     readonly clock: DatabaseClock;
     readonly limits: ExecutionLimits;
     readonly takeLocally: (task: TaskScheduled) => boolean;
+    readonly takeChild: (name: string) => boolean;
   },
 ): Promise<MadeFirstTurn> {
-  const { executor, clock, limits, takeLocally } = worker;
+  const { executor, clock, limits, takeLocally, takeChild } = worker;
   const instance = claimOf(start, '');
   const memory = openMemory(executor, instance, []);
   const opened = openTurn(memory.state, { messages: [], local: [start.event], now: clock.now() });
   if ('discard' in opened) throw new Error('a start was no news to a new instance');
   const decision = await memory.run.advance({ history: [], newEvents: opened.newEvents });
-  const closed = closeTurn({ instance, state: memory.state, opened, decision, takeLocally, hasMore: false, limits });
+  const closed = closeTurn({
+    ...{ instance, state: memory.state, opened, decision, takeLocally, takeChild, hasMore: false, limits },
+    newExecutionId,
+  });
   return { opened, closed, memory, firstTurn: leavesOnlyEvents(closed.commit) ? closed.commit : null };
 }
 
@@ -48,11 +53,21 @@ export async function runFirstTurn(
 export function claimOf({ instanceId, name, version, executionId }: NewInstance, key: InstanceKey): Claim {
   return {
     ...{ key, instanceId, name, version, executionId },
-    ...{ status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, takenOver: false },
+    ...{ status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, parent: null, takenOver: false },
   };
 }
 
 function leavesOnlyEvents(commit: TurnCommit): boolean {
   if (isTerminal(commit.status) || weightOf(commit) >= maxWeight) return false;
-  return commit.queuedTasks.length + commit.timers.length + commit.messages.length === 0;
+  const { queuedTasks, timers, messages, children, next } = commit;
+  return queuedTasks.length + timers.length + messages.length + children.length === 0 && next === null;
+}
+
+/** The turn as that of the stored instance: its children learn only now who their parent is. */
+export function keyed(closed: ClosedTurn, key: InstanceKey): ClosedTurn {
+  const children = closed.commit.children.map((child) => ({
+    ...child,
+    start: { ...child.start, parent: { ...child.start.parent, key } },
+  }));
+  return { ...closed, commit: { ...closed.commit, key, children } };
 }

@@ -65,6 +65,8 @@ export interface LiveInstance {
   readonly running: Map<number, Cancellation>;
   /** When its next timer fires, milliseconds since 1970. */
   dueAt: number;
+  /** How many executions it has begun in a row without being given up. */
+  generations: number;
   /** Rough size in memory, in UTF-16 units. */
   weight: number;
 }
@@ -140,6 +142,7 @@ export class LiveInstances {
       events: [],
       running: new Map(),
       dueAt: Number.POSITIVE_INFINITY,
+      generations: 0,
       weight: fresh ? idle.weight : 0,
     };
     this.#owned.set(claim.key, live);

@@ -3,8 +3,7 @@
  * turn of an instance at a time (A1); effects only after the commit that carries them has returned. Which instances
  * are owned is decided in `worker.ts`; how many turns share a statement in `committer.ts`.
  */
-import type { Logger } from 'pino';
-import { closeTurn, failTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
+import { closeTurn, failTurn, type ClosedTurn } from '../core/state/close-turn.ts';
 import { applyEvent, emptyState } from '../core/state/execution-state.ts';
 import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
 import { isEntityInstanceId } from '../model/entity-id.ts';
@@ -19,52 +18,36 @@ import type {
   InstanceKey,
   NewInstance,
   StartOffer,
-  WorkerId,
+  TurnCommit,
 } from '../model/work.ts';
-import type { WorkerStore } from '../store/store.ts';
-import type { ActivitySlots } from './activity-slots.ts';
 import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
-import type { DatabaseClock } from './database-clock.ts';
-import type { Executor } from './executor.ts';
-import { poisoned } from './poisoned.ts';
+import { maxCrashes, poisoned, refused, unreadable } from './failures.ts';
+import { claimOf, keyed, runFirstTurn } from './first-turn.ts';
+import { abortAll, type LiveInstance } from './live-instances.ts';
 import { settleRewound } from './rewound.ts';
-import { abortAll, type LiveInstance, type LiveInstances } from './live-instances.ts';
-import { claimOf, runFirstTurn } from './first-turn.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
+import { bornHere, childTaker, newExecutionId, renew, type Born } from './new-execution.ts';
+import type { ProcessorOptions } from './processor-options.ts';
 import { TurnReader } from './turn-reader.ts';
 import { wakeTargets } from './wake.ts';
 
-/** Workers that an instance may bring down before it is given up (decision 18). */
-const maxCrashes = 10;
-
-export interface ProcessorOptions {
-  readonly store: WorkerStore;
-  readonly executor: Executor;
-  readonly workerId: WorkerId;
-  readonly hubId: number;
-  readonly live: LiveInstances;
-  readonly slots: ActivitySlots;
-  readonly clock: DatabaseClock;
-  readonly limits: ExecutionLimits;
-  readonly log: Logger;
-  /** Instances may be claimable, or there is room for more. */
-  readonly onRoom: () => void;
-  /** A timer was stored that fires then, milliseconds since 1970. */
-  readonly onTimer: (fireAt: number) => void;
-}
+/** Executions of one instance in a row; then it stands behind all that waits. */
+const maxGenerations = 16;
 
 export class OrchestrationProcessor {
   readonly #options: ProcessorOptions;
   readonly #committer: Committer;
   readonly #reader: TurnReader;
   readonly #takeLocally = (task: TaskScheduled): boolean => !this.#stopping && this.#options.slots.reserve(task.name);
+  readonly #names: ReadonlySet<string>;
   #turns = 0;
   #stopping = false;
   #quiet: (() => void)[] = [];
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
+    this.#names = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
     this.#committer = new Committer(options.store, options.workerId);
     this.#reader = new TurnReader(options);
   }
@@ -100,6 +83,7 @@ export class OrchestrationProcessor {
       const { opened, closed, memory, firstTurn } = await runFirstTurn(start, {
         ...this.#options,
         takeLocally: this.#takeLocally,
+        takeChild: this.#takeChild(),
       });
       const withdraw = (): void => {
         this.#options.slots.giveBack(closed.local.map((task) => task.name));
@@ -114,7 +98,7 @@ export class OrchestrationProcessor {
           // Taken back meanwhile, as something that nobody seemed to know.
           if (this.#options.live.getOwned(key) !== undefined) return withdraw();
           const live = this.#options.live.adopt(claimOf(start, key));
-          const turn = { ...closed, commit: { ...closed.commit, key } };
+          const turn = keyed(closed, key);
           live.inboxWaiting = false;
           live.memory = memory;
           live.busy = true;
@@ -193,6 +177,7 @@ export class OrchestrationProcessor {
       lostTasks,
       hasMore: false,
       limits: this.#options.limits,
+      newExecutionId,
     });
     return (await this.#committer.commit(commit)).kind === 'committed';
   }
@@ -250,7 +235,7 @@ export class OrchestrationProcessor {
     if ('discard' in opened) return this.#discard(live, opened.discard);
 
     if (opened.terminated) abortAll(live, 'The orchestration was terminated.');
-    if (live.instance.crashCount > maxCrashes) return this.#fail(live, opened, poisoned(live));
+    if (live.instance.crashCount > maxCrashes) return this.#fail(live, opened, poisoned(live.instance.crashCount));
     const history = memory.unplayed;
     memory.unplayed = [];
     const decision = opened.runs ? await run.advance({ history, newEvents: opened.newEvents }) : undefined;
@@ -264,6 +249,9 @@ export class OrchestrationProcessor {
       takeLocally: this.#takeLocally,
       hasMore: live.events.length > 0 || live.running.size > 0,
       limits: this.#options.limits,
+      takeChild: this.#takeChild(),
+      keepsNext: !this.#stopping && live.generations < maxGenerations,
+      newExecutionId,
     });
     await this.#commit(live, opened, closed);
   }
@@ -280,6 +268,7 @@ export class OrchestrationProcessor {
       case 'committed':
         this.#options.clock.observe(outcome.committedAt);
         if (outcome.told.length > 0) wakeTargets(outcome, this.#options);
+        if (live.owned && outcome.born) this.#beginChildren(live, closed.commit, outcome.born);
         if (live.owned) this.#committed(live, closed, outcome.sequence, outcome.inboxWaiting);
         else this.#options.slots.giveBack(closed.local.map((task) => task.name));
         return;
@@ -291,10 +280,7 @@ export class OrchestrationProcessor {
       case 'refused':
         this.#options.slots.giveBack(closed.local.map((task) => task.name));
         this.#options.log.warn({ instanceId: live.instance.instanceId, reason: outcome.reason }, 'turn refused');
-        return this.#fail(live, opened, {
-          errorType: 'TurnRefused',
-          message: `The database cannot store what this turn produced (${outcome.reason}). Payloads must be valid text without U+0000 and of a size that Postgres can hold.`,
-        });
+        return this.#fail(live, opened, refused(outcome.reason));
       default:
         assertNever(outcome);
     }
@@ -311,16 +297,11 @@ export class OrchestrationProcessor {
     } else this.#options.live.drop(live);
   }
 
-  async #failUnreadable(live: LiveInstance, { readAt, unreadable = '' }: ClaimContents): Promise<void> {
+  async #failUnreadable(live: LiveInstance, { readAt, unreadable: reason = '' }: ClaimContents): Promise<void> {
     const { instanceId } = live.instance;
-    this.#options.log.error({ instanceId, reason: unreadable }, 'stored history cannot be read');
-    const message = `The stored history or inbox of this instance cannot be read: ${unreadable}`;
-    const opened = {
-      newEvents: [{ type: 'OrchestratorStarted', timestamp: readAt } as const],
-      consumed: [],
-      runs: false,
-    };
-    return this.#fail(live, opened, { errorType: 'HistoryUnreadable', message });
+    this.#options.log.error({ instanceId, reason }, 'stored history cannot be read');
+    const newEvents = [{ type: 'OrchestratorStarted', timestamp: readAt } as const];
+    return this.#fail(live, { newEvents, consumed: [], runs: false }, unreadable(reason));
   }
 
   #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
@@ -344,6 +325,7 @@ export class OrchestrationProcessor {
       store.notifications.publish({ kind: 'ended', hubId, keys: [live.instance.key] });
       return;
     }
+    if (commit.next !== null) renew(live, commit.next);
     const state = live.memory?.state;
     if (state) for (const event of commit.events) applyEvent(state, event);
     for (const task of local) this.#runLocally(live, task);
@@ -358,12 +340,25 @@ export class OrchestrationProcessor {
     }
   }
 
+  #takeChild(): (name: string) => boolean {
+    return childTaker(this.#names, this.#stopping ? 0 : this.#options.slots.free - this.#turns);
+  }
+
+  #beginChildren(live: LiveInstance, { children }: TurnCommit, born: readonly Born[]): void {
+    for (const { claim, start } of bornHere(children, born)) this.#begin(claim, start);
+    const { store, hubId } = this.#options;
+    if (children.some((child) => !child.owned)) store.notifications.publish({ kind: 'instances', hubId });
+    if (born.length < children.length) live.inboxWaiting = true; // a message says whose id was taken
+  }
+
   /** Starts an activity whose scheduling is committed; its slot is reserved. */
   #runLocally(live: LiveInstance, task: TaskScheduled): void {
     const cancellation = new Cancellation();
+    const { executionId } = live.instance;
     live.running.set(task.eventId, cancellation);
     void this.#options.slots.run(toLocalWork(live.instance, task), cancellation).then((outcome) => {
-      if (!live.owned) return;
+      // Of an execution that is over it is not asked for any more.
+      if (!live.owned || live.instance.executionId !== executionId) return;
       // Not started. While stopping it is handed over; else the lease was in doubt, and the instance is taken back.
       if (outcome === undefined && !cancellation.isTimeout) {
         if (!this.#stopping) this.#options.live.drop(live);

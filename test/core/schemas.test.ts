@@ -65,6 +65,7 @@ describe('a schema that changes while an instance runs', () => {
       decision,
       hasMore: false,
       limits: defaultLimits,
+      newExecutionId: () => 'e2',
     });
     expect(commit.events[0]).toEqual({ ...turn(), rejected: decision.rejected });
 

@@ -271,7 +271,7 @@ class World {
 
   send(event: InboxEvent, to: string | null = null, visibleAt = this.#now): void {
     if (this.ended) return;
-    this.#arrived.push(event);
+    if (to === null || to === executionId) this.#arrived.push(event);
     this.#messages.push({
       id: String(this.#nextMessage++),
       visibleAt,
@@ -325,6 +325,7 @@ class World {
       takeLocally: (task) => (task.eventId + parity) % 3 !== 0,
       hasMore: worker.running.size > 0,
       limits: defaultLimits,
+      newExecutionId: () => `${executionId}-next`,
     });
     if (fate === 'dies before its commit') return this.#kill(worker);
     if (fate === 'is overtaken') {

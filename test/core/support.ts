@@ -95,6 +95,12 @@ export function record(actions: readonly Action[]): HistoryEvent[] {
         return [{ type: 'TimerCreated', timestamp, eventId: action.id, fireAt: action.fireAt }];
       case 'CancelTimer':
         return [];
+      case 'CreateSubOrchestration': {
+        const { id, type: _, tags: __, ...rest } = action;
+        return [{ type: 'SubOrchestrationInstanceCreated', timestamp, eventId: id, ...rest }];
+      }
+      case 'ContinueAsNew':
+        throw new Error('an execution that continues as new leaves no history');
       case 'SendEvent': {
         const { id, type: _, ...rest } = action;
         return [{ type: 'EventSent', timestamp, eventId: id, ...rest }];

@@ -101,6 +101,7 @@ export function ownedInstance(given: Partial<OwnedInstance> = {}): OwnedInstance
     sequence: 3,
     crashCount: 0,
     customStatus: null,
+    parent: null,
     ...given,
   };
 }

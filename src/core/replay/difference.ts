@@ -1,17 +1,23 @@
 /** Where history and code say different things, and how an instance is told so (P9, engine.md 4.5). */
-import type { Action, CancelTimer, CompleteOrchestration } from '../../model/actions.ts';
+import type { Action, CancelTimer, EndingAction } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
-import type { EventSent, HistoryEvent, TaskScheduled, TimerCreated } from '../../model/history.ts';
+import type {
+  EventSent,
+  HistoryEvent,
+  SubOrchestrationInstanceCreated,
+  TaskScheduled,
+  TimerCreated,
+} from '../../model/history.ts';
 
 /** The events that record an action. */
-export type RecordEvent = TaskScheduled | TimerCreated | EventSent;
+export type RecordEvent = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated | EventSent;
 
 export function isRecord(event: HistoryEvent): event is RecordEvent {
   return 'eventId' in event && event.type !== 'ExecutionCompleted';
 }
 
 /** The actions that leave such an event. */
-export type CreatingAction = Exclude<Action, CancelTimer | CompleteOrchestration>;
+export type CreatingAction = Exclude<Action, CancelTimer | EndingAction>;
 
 export interface Difference {
   /** What history says. */
@@ -70,6 +76,8 @@ export function isSame(event: RecordEvent, action: CreatingAction): boolean {
       return action.type === 'ScheduleTask' && isSameName(action, event);
     case 'TimerCreated':
       return action.type === 'CreateTimer';
+    case 'SubOrchestrationInstanceCreated':
+      return action.type === 'CreateSubOrchestration' && isSameName(action, event);
     case 'EventSent':
       return action.type === 'SendEvent' && isSameName(action, event) && action.instanceId === event.instanceId;
     default:
@@ -87,6 +95,8 @@ export function describeEvent(event: RecordEvent): string {
       return `a previous execution scheduled activity '${event.name}' (#${event.eventId})`;
     case 'TimerCreated':
       return `a previous execution created timer #${event.eventId}`;
+    case 'SubOrchestrationInstanceCreated':
+      return `a previous execution called sub-orchestration '${event.name}' (#${event.eventId})`;
     case 'EventSent':
       return `a previous execution sent event '${event.name}' to '${event.instanceId}' (#${event.eventId})`;
     default:
@@ -100,6 +110,8 @@ export function describeAction(action: CreatingAction): string {
       return `the code now schedules activity '${action.name}' (#${action.id})`;
     case 'CreateTimer':
       return `the code now creates timer #${action.id}`;
+    case 'CreateSubOrchestration':
+      return `the code now calls sub-orchestration '${action.name}' (#${action.id})`;
     case 'SendEvent':
       return `the code now sends event '${action.name}' to '${action.instanceId}' (#${action.id})`;
     default:
@@ -107,7 +119,8 @@ export function describeAction(action: CreatingAction): string {
   }
 }
 
-export function describeEnd(completion: CompleteOrchestration): string {
+export function describeEnd(completion: EndingAction): string {
+  if (completion.type === 'ContinueAsNew') return 'the code now continues as new';
   if (completion.status === 'Completed') return 'the code now completes';
   const { errorType, message } = completion.failure;
   return `the code now fails with ${errorType}: ${message}`;

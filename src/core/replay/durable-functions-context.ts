@@ -7,16 +7,19 @@ import type {
   AnyTask as SomeTask,
   DurableOrchestrationContext,
   FailureDetails,
+  OrchestrationReference,
 } from '../../model/durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from '../../model/durable-http.ts';
 import { isEventDefinition, type EventDefinition } from '../../model/events.ts';
 import type { Failure } from '../../model/failure.ts';
+import type { CallSubOrchestratorOptions } from '../../model/call-options.ts';
 import type { RetryPolicy, Task, TimerTask } from '../../model/functions.ts';
 import type { EventRaised } from '../../model/history.ts';
 import { activityName } from './activity-name.ts';
+import { orchestrationName } from './child-call.ts';
 import { AllOrFirstFailureTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuidV3 } from './deterministic.ts';
-import type { ActivityErrorMaker, ContextParts, ReplayContext } from './orchestration-context.ts';
+import type { ContextParts, ErrorMaker, ReplayContext } from './orchestration-context.ts';
 import { toPayload } from './payload.ts';
 import type { Retry } from './retry.ts';
 import { TaskFailedError } from './task-failed-error.ts';
@@ -73,7 +76,37 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
     retryOptions: RetryPolicy,
     input?: unknown,
   ): Task<Output> {
-    return this.#callActivity('callActivityWithRetry', activity, input, withDefaults(retryOptions));
+    return this.#callActivity(
+      'callActivityWithRetry',
+      activity,
+      input,
+      withDefaults('callActivityWithRetry', retryOptions),
+    );
+  }
+
+  callSubOrchestrator<Output>(
+    orchestration: OrchestrationReference<Output>,
+    input?: unknown,
+    instanceId?: string,
+  ): Task<Output> {
+    return this.#callChild('callSubOrchestrator', orchestration, input, { ...idOf(instanceId) });
+  }
+
+  callSubOrchestratorWithRetry<Output>(
+    orchestration: OrchestrationReference<Output>,
+    retryOptions: RetryPolicy,
+    input?: unknown,
+    instanceId?: string,
+  ): Task<Output> {
+    const called = 'callSubOrchestratorWithRetry';
+    return this.#callChild(called, orchestration, input, {
+      retry: withDefaults(called, retryOptions),
+      ...idOf(instanceId),
+    });
+  }
+
+  continueAsNew(input: unknown): void {
+    this.#context.continueAsNew(input);
   }
 
   callHttp(options: CallHttpOptions): Task<DurableHttpResponse> {
@@ -133,6 +166,18 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
     return this.#context.startActivity(name, payload, retry === undefined ? {} : { retry }, activityError);
   }
 
+  #callChild<Output>(
+    called: string,
+    orchestration: OrchestrationReference<Output>,
+    input: unknown,
+    options: CallSubOrchestratorOptions,
+  ): Task<Output> {
+    this.#parts.scope.assertOpen(called);
+    const name = orchestrationName(orchestration, called);
+    const payload = toPayload(input, `the input of sub-orchestration '${name}'`);
+    return this.#context.startSubOrchestration(name, payload, options, childError);
+  }
+
   /** @throws Error for an empty list: it could never complete, or would mean that work was forgotten */
   #tasks(called: string, tasks: unknown): readonly DurableTask<unknown>[] {
     this.#parts.scope.assertOpen(called);
@@ -142,10 +187,14 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
   }
 }
 
+function idOf(instanceId: string | undefined): { readonly instanceId?: string } {
+  return instanceId === undefined ? {} : { instanceId };
+}
+
 /** @throws TypeError when there are none */
-function withDefaults(options: RetryPolicy): RetryPolicy {
+function withDefaults(called: string, options: RetryPolicy): RetryPolicy {
   if (typeof options !== 'object' || options === null) {
-    throw new TypeError('callActivityWithRetry(name, retryOptions, input): retryOptions are missing.');
+    throw new TypeError(`${called}(name, retryOptions, input): retryOptions are missing.`);
   }
   const { firstRetryIntervalInMilliseconds, maxNumberOfAttempts, handleFailure } = options;
   const { backoffCoefficient, maxRetryIntervalInMilliseconds, retryTimeoutInMilliseconds } = options;
@@ -160,11 +209,15 @@ function withDefaults(options: RetryPolicy): RetryPolicy {
 }
 
 /** v3 joins what failed and why with a line break between two spaces. */
-const activityError: ActivityErrorMaker = (failure, call) => {
-  const details = toDetails(failure);
-  const reason = `Activity function '${call.name}' failed: ${failure.message}`;
-  return new TaskFailedError(call, details, `${reason} \n ${failure.errorType}: ${failure.message}`);
-};
+function errorOf(kind: string): ErrorMaker {
+  return (failure, call) => {
+    const reason = `${kind} function '${call.name}' failed: ${failure.message}`;
+    return new TaskFailedError(call, toDetails(failure), `${reason} \n ${failure.errorType}: ${failure.message}`);
+  };
+}
+
+const activityError = errorOf('Activity');
+const childError = errorOf('Orchestrator');
 
 function toDetails(failure: Failure): FailureDetails {
   const { innerFailure, ...rest } = failure;

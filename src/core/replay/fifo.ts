@@ -23,6 +23,10 @@ export class Fifo<T> {
     return item;
   }
 
+  [Symbol.iterator](): Iterator<T> {
+    return this.#items.slice(this.#head).values();
+  }
+
   /** Removes an item wherever it stands. */
   remove(item: T): void {
     const at = this.#items.indexOf(item, this.#head);

@@ -2,6 +2,7 @@
  * The context that an orchestrator sees. Turns its calls into actions and tasks; what the calls mean to history is in
  * `scheduler.ts`, the time and the guard against code outside a turn in `turn-scope.ts`.
  */
+import type { CallSubOrchestratorOptions, ContinueAsNewOptions } from '../../model/call-options.ts';
 import { parseDuration } from '../../model/duration.ts';
 import type {
   ActivityDefinition,
@@ -10,6 +11,7 @@ import type {
   CallArguments,
   Duration,
   OrchestrationContext,
+  OrchestrationDefinition,
   ReplaySafeLog,
   Task,
   TimerTask,
@@ -25,20 +27,22 @@ import {
 import type { Failure } from '../../model/failure.ts';
 import type { EventDefinition } from '../../model/events.ts';
 import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
-import { eventNameProblem, instanceIdProblem } from '../../model/instance.ts';
 import type { Schema } from '../../model/schema.ts';
 import { activityName } from './activity-name.ts';
 import type { CheckedValues } from './checked-values.ts';
+import { callChild, orchestrationName } from './child-call.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
 import { DurableFunctionsContext } from './durable-functions-context.ts';
 import type { ExternalEvents, Waiter } from './external-events.ts';
 import { callHttp } from './http-call.ts';
+import { toNextExecution, type NextExecution } from './next-execution.ts';
 import { fromPayload, toPayload } from './payload.ts';
 import { receivePayload } from './receive.ts';
 import { startCall } from './retried-call.ts';
 import { checkRetry } from './retry.ts';
 import type { Scheduler } from './scheduler.ts';
+import { toSentEvent } from './sent-event.ts';
 import { TaskFailedError } from './task-failed-error.ts';
 import { DurableTask, DurableTimer } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
@@ -61,14 +65,17 @@ export interface ContextParts {
   readonly log: LogWriter;
   readonly maxCustomStatusBytes: number;
   readonly httpPollIntervalMs: number;
+  readonly continueAsNew: (next: NextExecution) => void;
 }
 
 type WaitOptions<D> = { readonly timeout?: Duration } | { readonly timeout: Duration; readonly defaultValue: D };
 
-/** What the caller of an activity gets when it has failed for good. */
-export type ActivityErrorMaker = (failure: Failure, call: { readonly name: string; readonly id: number }) => Error;
+/** What the caller of an activity or a sub-orchestration gets when it has failed for good. */
+export type ErrorMaker = (failure: Failure, call: { readonly name: string; readonly id: number }) => Error;
 
-const taskFailed: ActivityErrorMaker = (failure, call) => new TaskFailedError(call, failure);
+const taskFailed: ErrorMaker = (failure, call) => new TaskFailedError(call, failure);
+const childFailed: ErrorMaker = (failure, call) =>
+  new TaskFailedError(call, failure, `Sub-orchestration '${call.name}' (#${call.id}) failed: ${failure.message}`);
 
 export class ReplayContext implements OrchestrationContext {
   readonly #parts: ContextParts;
@@ -81,6 +88,7 @@ export class ReplayContext implements OrchestrationContext {
 
   constructor(parts: ContextParts) {
     this.#parts = parts;
+    this.#customStatus = parts.started.customStatus;
   }
 
   get log(): CallableLog {
@@ -149,7 +157,7 @@ export class ReplayContext implements OrchestrationContext {
     name: string,
     input: Payload,
     options: CallActivityOptions,
-    toError: ActivityErrorMaker,
+    toError: ErrorMaker,
   ): DurableTask<Output> {
     const { scope, scheduler } = this.#parts;
     const { retry, version, timeout } = options;
@@ -179,12 +187,48 @@ export class ReplayContext implements OrchestrationContext {
     return task;
   }
 
+  callSubOrchestrator<Input, Output>(
+    orchestration: OrchestrationDefinition<Input, Output>,
+    ...rest: CallArguments<Input, CallSubOrchestratorOptions>
+  ): Task<Output>;
+  callSubOrchestrator<Output = unknown>(
+    name: string,
+    input?: unknown,
+    options?: CallSubOrchestratorOptions,
+  ): Task<Output>;
+  callSubOrchestrator<Output>(
+    orchestration: OrchestrationDefinition<never, Output> | string,
+    input?: unknown,
+    options: CallSubOrchestratorOptions = {},
+  ): Task<Output> {
+    this.#parts.scope.assertOpen('callSubOrchestrator');
+    const name = orchestrationName(orchestration, 'callSubOrchestrator');
+    const payload = toPayload(input, `the input of sub-orchestration '${name}'`);
+    return this.startSubOrchestration(name, payload, options, childFailed);
+  }
+
+  /** Creates a child whose failure reaches the caller as `toError` says. */
+  startSubOrchestration<Output>(
+    name: string,
+    input: Payload,
+    options: CallSubOrchestratorOptions,
+    toError: ErrorMaker,
+  ): Task<Output> {
+    return callChild(this, this.#parts, { name, input, options, toError });
+  }
+
+  continueAsNew(input?: unknown, options: ContinueAsNewOptions = {}): void {
+    const { scope, started, continueAsNew } = this.#parts;
+    scope.assertOpen('continueAsNew');
+    continueAsNew(toNextExecution(started.name, input, options));
+  }
+
   callHttp(options: CallHttpOptions): Task<DurableHttpResponse> {
     return this.startHttpCall(options, taskFailed);
   }
 
   /** The same, with failures as `toError` says. */
-  startHttpCall(options: CallHttpOptions, toError: ActivityErrorMaker): Task<DurableHttpResponse> {
+  startHttpCall(options: CallHttpOptions, toError: ErrorMaker): Task<DurableHttpResponse> {
     const { scope, scheduler, httpPollIntervalMs } = this.#parts;
     scope.assertOpen('callHttp');
     return callHttp(
@@ -242,12 +286,7 @@ export class ReplayContext implements OrchestrationContext {
   sendEvent(instanceId: string, name: string, data?: unknown): void {
     const { scope, scheduler } = this.#parts;
     scope.assertOpen('sendEvent');
-    const problem = typeof instanceId === 'string' ? instanceIdProblem(instanceId) : 'The instance id must be a text.';
-    if (problem !== null) throw new TypeError(`sendEvent(instanceId, …): ${problem}`);
-    const nameProblem = eventNameProblem(name);
-    if (nameProblem !== null) throw new TypeError(`sendEvent(instanceId, name, …): ${nameProblem}`);
-    const input = toPayload(data, `the data of the event '${name}'`);
-    scheduler.sendEvent({ instanceId, name, ...(input === undefined ? {} : { input }) });
+    scheduler.sendEvent(toSentEvent(instanceId, name, data));
   }
 
   setCustomStatus(status: unknown): void {

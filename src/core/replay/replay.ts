@@ -12,21 +12,22 @@ import type { ExecutionCompleted, ExecutionStarted, HistoryEvent } from '../../m
 import type { Schema } from '../../model/schema.ts';
 import { startBody } from './body.ts';
 import { toCompletion, type BodyEnd } from './body-end.ts';
+import { isBodyEvent, type BodyEvent } from './body-event.ts';
 import { CheckedValues, type ValueToCheck } from './checked-values.ts';
 import { describeEnd, differenceMessage, idAfter, isRecord, type Difference, type RecordEvent } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
-import { CallTrace, describeFindings, withMessage, type Problem } from './explain.ts';
+import { withMessage, type CallTrace, type Problem } from './explain.ts';
 import { ExternalEvents } from './external-events.ts';
+import { withEvents, type NextExecution } from './next-execution.ts';
 import { ReplayContext } from './orchestration-context.ts';
 import { fromPayload } from './payload.ts';
-import type { BodyEvent, ReplayOptions, ReplayTurn, RunState } from './run.ts';
+import { settingsOf, type ReplayOptions, type ReplayTurn, type RunState } from './run.ts';
 import { Scheduler } from './scheduler.ts';
 import { stuckError, TurnScope } from './turn-scope.ts';
+import { explainProblem } from './watched-replay.ts';
 
 /** About 10 ms of replay. */
 const eventsPerBreath = 4_096;
-const defaultMaxCustomStatusBytes = 16 * 1_024;
-const defaultHttpPollIntervalMs = 30_000;
 
 export class Replay {
   readonly #options: ReplayOptions;
@@ -122,25 +123,13 @@ export class Replay {
     return this.#decide();
   }
 
-  /** Plays the turn again, watched. */
-  *#explain(problem: Problem, turn: ReplayTurn): Generator<Step, string, void> {
+  #explain(problem: Problem, turn: ReplayTurn): Generator<Step, string, void> {
     this.#scope.leave();
-    const trace = new CallTrace();
-    const again = new Replay({ ...this.#options, log: () => undefined }, trace);
-    const probe = this.#options.probe?.();
-    probe?.start();
-    let findings = '';
-    try {
-      yield* again.#steps(turn);
-    } finally {
-      findings = describeFindings(probe?.stop() ?? []);
-      again.dispose();
-    }
-    if (problem.kind === 'stuck') return stuckError(trace.last, findings).message;
-    return differenceMessage(problem.difference, {
-      again: again.#problem?.kind === 'difference' ? again.#problem.difference : undefined,
-      findings,
-    });
+    const run = (trace: CallTrace) => {
+      const again = new Replay({ ...this.#options, log: () => undefined }, trace);
+      return { steps: again.#steps(turn), problem: () => again.#problem, dispose: () => again.dispose() };
+    };
+    return explainProblem(problem, { run, probe: this.#options.probe?.() });
   }
 
   /** What was held back while suspended, in order. */
@@ -164,23 +153,16 @@ export class Replay {
 
   /** Compares what history records with what the code did. Inputs, times and versions are not compared. */
   #compare(event: HistoryEvent): Difference | undefined {
+    if (isBodyEvent(event)) return undefined;
+    if (isRecord(event)) return this.#compareRecord(event);
     switch (event.type) {
       case 'OrchestratorStarted':
         return this.#endRecordedTurn();
-      case 'TaskScheduled':
-      case 'TimerCreated':
-      case 'EventSent':
-        return this.#compareRecord(event);
       case 'ExecutionCompleted':
         return this.#compareEnd(event);
       case 'ExecutionRewound':
         this.#reopened = true;
         return undefined;
-      case 'ExecutionStarted':
-      case 'TaskCompleted':
-      case 'TaskFailed':
-      case 'TimerFired':
-      case 'EventRaised':
       case 'ExecutionSuspended':
       case 'ExecutionResumed':
       case 'ExecutionTerminated':
@@ -218,7 +200,8 @@ export class Replay {
       const expected = 'a previous execution completed here';
       if (this.#state.kind !== 'completed') return { expected, found: 'the code still waits' };
       const { completion } = this.#state;
-      if (completion.status !== 'Completed') return { expected, found: describeEnd(completion) };
+      if (completion.type === 'ContinueAsNew' || completion.status !== 'Completed')
+        return { expected, found: describeEnd(completion) };
     }
     this.#endWithout();
     return undefined;
@@ -226,6 +209,12 @@ export class Replay {
 
   /** @returns the events to be played now because the instance was resumed */
   #take(event: HistoryEvent): readonly BodyEvent[] | undefined {
+    if (isBodyEvent(event)) {
+      if (this.#held === undefined) this.#deliver(event);
+      else this.#held.push(event);
+      return undefined;
+    }
+    if (isRecord(event)) return this.#assertReplaying(event);
     switch (event.type) {
       case 'OrchestratorStarted':
         // Also while suspended: what was held is played at the time of the turn that resumes.
@@ -243,36 +232,35 @@ export class Replay {
       case 'ExecutionTerminated':
         this.#endWithout();
         return undefined;
-      case 'TaskScheduled':
-      case 'TimerCreated':
-      case 'EventSent':
       case 'ExecutionCompleted':
       case 'ExecutionRewound':
-        if (!this.#scope.isReplaying) throw new Error(`${event.type} records an action: it can only be history.`);
-        return undefined;
-      case 'ExecutionStarted':
-      case 'TaskCompleted':
-      case 'TaskFailed':
-      case 'TimerFired':
-      case 'EventRaised':
-        if (this.#held === undefined) this.#deliver(event);
-        else this.#held.push(event);
-        return undefined;
+        return this.#assertReplaying(event);
       default:
         return assertNever(event);
     }
   }
 
+  #assertReplaying({ type }: HistoryEvent): undefined {
+    if (!this.#scope.isReplaying) throw new Error(`${type} records an action: it can only be history.`);
+    return undefined;
+  }
+
   #deliver(event: BodyEvent): void {
-    if (this.#state.kind !== 'waiting' && this.#state.kind !== 'running') return;
+    if (this.#state.kind !== 'waiting' && this.#state.kind !== 'running') {
+      // For the next execution, if there is one.
+      if (event.type === 'EventRaised' && this.#continues()) this.#events.raise(event);
+      return;
+    }
     switch (event.type) {
       case 'ExecutionStarted':
         if (this.#state.kind === 'waiting') this.#start(event);
         return;
       case 'TaskCompleted':
+      case 'SubOrchestrationInstanceCompleted':
         this.#scheduler.completeTask(event.taskScheduledId, event.result);
         return;
       case 'TaskFailed':
+      case 'SubOrchestrationInstanceFailed':
         this.#scheduler.failTask(event.taskScheduledId, event.failure);
         return;
       case 'TimerFired':
@@ -287,7 +275,7 @@ export class Replay {
   }
 
   #start(started: ExecutionStarted): void {
-    const { instanceId, orchestrator, log, maxCustomStatusBytes, httpPollIntervalMs } = this.#options;
+    const { instanceId, orchestrator } = this.#options;
     const context = new ReplayContext({
       instanceId,
       started,
@@ -295,9 +283,8 @@ export class Replay {
       scheduler: this.#scheduler,
       events: this.#events,
       checks: this.#checks,
-      log: log ?? (() => undefined),
-      maxCustomStatusBytes: maxCustomStatusBytes ?? defaultMaxCustomStatusBytes,
-      httpPollIntervalMs: httpPollIntervalMs ?? defaultHttpPollIntervalMs,
+      ...settingsOf(this.#options),
+      continueAsNew: (next) => this.#continueAsNew(next),
     });
     this.#state = { kind: 'running', context };
     startBody({ scope: this.#scope, end: (end) => this.#end(end) }, () => {
@@ -315,13 +302,27 @@ export class Replay {
     return schema === undefined ? value : this.#checks.check({ schema, value, ...as });
   }
 
-  #end(end: BodyEnd): void {
+  /** From here on nothing is done that the code asks for; how it ends does not matter unless it throws. */
+  #continueAsNew({ preserveUnprocessedEvents, ...next }: NextExecution): void {
     if (this.#state.kind !== 'running') return;
+    const completion = { type: 'ContinueAsNew', id: this.#scheduler.nextId, ...next, carriedEvents: [] } as const;
+    this.#state = { ...this.#state, kind: 'completed', completion };
+    this.#scheduler.close();
+    this.#events.close({ keeps: preserveUnprocessedEvents });
+  }
+
+  #continues(): boolean {
+    return this.#state.kind === 'completed' && this.#state.completion.type === 'ContinueAsNew';
+  }
+
+  #end(end: BodyEnd): void {
+    const state = this.#state;
+    if (state.kind !== 'running' && !(state.kind === 'completed' && this.#continues() && end.kind === 'threw')) return;
     if (!this.#scope.isOpen) {
       this.#scope.violate('The orchestrator ended outside a turn, after awaiting something that is not a task.');
       return;
     }
-    const { context } = this.#state;
+    const { context } = state;
     const completion = toCompletion(end, {
       id: this.#scheduler.nextId,
       name: context.name,
@@ -348,7 +349,7 @@ export class Replay {
         return this.#decision(actions);
       case 'completed':
         this.#state = { kind: 'ended', context: state.context };
-        return this.#decision([...actions, state.completion]);
+        return this.#decision([...actions, withEvents(state.completion, this.#events)]);
       case 'ended':
       case 'disposed':
         return this.#decision([]);

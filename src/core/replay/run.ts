@@ -1,14 +1,7 @@
 /** What a run of an orchestrator is of, what it gets, and how far it is. */
-import type { CompleteOrchestration } from '../../model/actions.ts';
+import type { EndingAction } from '../../model/actions.ts';
 import type { Orchestrator } from '../../model/functions.ts';
-import type {
-  EventRaised,
-  ExecutionStarted,
-  HistoryEvent,
-  TaskCompleted,
-  TaskFailed,
-  TimerFired,
-} from '../../model/history.ts';
+import type { HistoryEvent } from '../../model/history.ts';
 import type { Schema } from '../../model/schema.ts';
 import type { ReplayProbe } from './explain.ts';
 import type { LogWriter, ReplayContext } from './orchestration-context.ts';
@@ -36,15 +29,24 @@ export interface ReplayTurn {
   readonly newEvents: readonly HistoryEvent[];
 }
 
-/** What reaches the code. */
-export type BodyEvent = ExecutionStarted | TaskCompleted | TaskFailed | TimerFired | EventRaised;
-
 /** How far a run is. */
 export type RunState =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'running'; readonly context: ReplayContext }
   /** The body has ended; no decision has said so yet. */
-  | { readonly kind: 'completed'; readonly context: ReplayContext; readonly completion: CompleteOrchestration }
+  | { readonly kind: 'completed'; readonly context: ReplayContext; readonly completion: EndingAction }
   /** The completion was handed over or found in history, or there is none. */
   | { readonly kind: 'ended'; readonly context: ReplayContext | undefined }
   | { readonly kind: 'disposed' };
+
+const defaultMaxCustomStatusBytes = 16 * 1_024;
+const defaultHttpPollIntervalMs = 30_000;
+
+/** Those options that have defaults. */
+export function settingsOf({ log, maxCustomStatusBytes, httpPollIntervalMs }: ReplayOptions) {
+  return {
+    log: log ?? (() => undefined),
+    maxCustomStatusBytes: maxCustomStatusBytes ?? defaultMaxCustomStatusBytes,
+    httpPollIntervalMs: httpPollIntervalMs ?? defaultHttpPollIntervalMs,
+  };
+}

@@ -2,7 +2,14 @@
  * What the code has asked for: numbers its actions, keeps those that history has not recorded yet, and knows what is
  * open. Owns the comparison of code and history; what is done about a difference is in `replay.ts`.
  */
-import type { Action, CreateTimer, ScheduleTask, SendEvent } from '../../model/actions.ts';
+import type {
+  Action,
+  CreateSubOrchestration,
+  CreateTimer,
+  EndingAction,
+  ScheduleTask,
+  SendEvent,
+} from '../../model/actions.ts';
 import type { Failure } from '../../model/failure.ts';
 import {
   describeAction,
@@ -17,7 +24,7 @@ import type { TurnScope } from './turn-scope.ts';
 /** Latest instant that a Date can hold. */
 const endOfTime = 8_640_000_000_000_000;
 
-/** Gets the end of one attempt of an activity. */
+/** Gets the end of one attempt of an activity or a sub-orchestration. */
 export interface AttemptListener {
   completed(result: string | undefined): void;
   failed(failure: Failure): void;
@@ -39,7 +46,7 @@ export class Scheduler {
     this.#scope = scope;
   }
 
-  /** Activities and timers that have not ended. */
+  /** Activities, sub-orchestrations and timers that have not ended. */
   get openCount(): number {
     return this.#tasks.size + this.#timers.size;
   }
@@ -53,6 +60,22 @@ export class Scheduler {
     const id = this.#take();
     if (this.#closed) return id;
     this.#pending.push({ type: 'ScheduleTask', id, ...task });
+    this.#tasks.set(id, listener);
+    return id;
+  }
+
+  /**
+   * @param instanceIdOf the child's id, given that of the action
+   * @returns the action's id
+   */
+  createSubOrchestration(
+    child: Omit<CreateSubOrchestration, 'type' | 'id' | 'instanceId'>,
+    instanceIdOf: (id: number) => string,
+    listener: AttemptListener,
+  ): number {
+    const id = this.#take();
+    if (this.#closed) return id;
+    this.#pending.push({ type: 'CreateSubOrchestration', id, instanceId: instanceIdOf(id), ...child });
     this.#tasks.set(id, listener);
     return id;
   }
@@ -166,8 +189,10 @@ export class Scheduler {
   #nextUnrecorded(): CreatingAction | undefined {
     const action = this.#pending[this.#recorded];
     // While history is played nothing else is pending.
-    return action === undefined || action.type === 'CancelTimer' || action.type === 'CompleteOrchestration'
-      ? undefined
-      : action;
+    return action === undefined || action.type === 'CancelTimer' || isEnding(action) ? undefined : action;
   }
+}
+
+function isEnding(action: Action): action is EndingAction {
+  return action.type === 'ContinueAsNew' || action.type === 'CompleteOrchestration';
 }

@@ -10,15 +10,15 @@ export interface FailedCall {
 
 const brand: unique symbol = Symbol.for('perdure.TaskFailedError');
 
-/** What an orchestrator gets when an activity has failed for good. */
+/** What an orchestrator gets when an activity or a sub-orchestration has failed for good. */
 export class TaskFailedError extends Error {
   override readonly name = 'TaskFailedError';
   readonly [brand] = true;
-  /** The activity's name. */
+  /** The name of the activity or orchestration. */
   readonly taskName: string;
   /** The id under which history knows the attempt that failed last. */
   readonly taskId: number;
-  /** What the activity threw. */
+  /** What it threw. */
   readonly failureDetails: Failure;
 
   /** @param message default: which call failed, and why */

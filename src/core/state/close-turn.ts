@@ -2,11 +2,14 @@
  * A turn's decision to its commit: the events to append, the instance's new snapshot, the activities and timers. Pure:
  * the store writes what is here, the worker starts what is local after the commit.
  */
-import type { Action, Decision } from '../../model/actions.ts';
+import type { Action, ContinueAsNew, CreateSubOrchestration, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { ExecutionCompleted, HistoryEvent, TaskScheduled } from '../../model/history.ts';
+import { reportEnd } from '../../model/sub-orchestration.ts';
 import type { NewActivityTask, NewTimer, OutgoingMessage, OwnedInstance, TurnCommit } from '../../model/work.ts';
+import { nextExecution } from './continue-as-new.ts';
+import { terminateChildren, toChild } from './sub-orchestrations.ts';
 import { statusOf, type ExecutionState } from './execution-state.ts';
 import type { OpenedTurn } from './open-turn.ts';
 
@@ -33,6 +36,12 @@ export interface CloseRequest {
   /** Whether the worker keeps the instance even if this turn leaves nothing local: it has a next turn. */
   readonly hasMore: boolean;
   readonly limits: ExecutionLimits;
+  /** Whether this worker takes a sub-orchestration of this name itself, from its birth; absent: none. */
+  readonly takeChild?: (name: string) => boolean;
+  /** Whether the worker keeps the instance when it continues as new; absent: whoever claims it next. */
+  readonly keepsNext?: boolean;
+  /** An id that no execution has: for those that this turn begins. */
+  readonly newExecutionId: () => string;
 }
 
 /** A turn ready to be written. */
@@ -47,26 +56,35 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
   const timestamp = opened.newEvents[0]?.timestamp ?? state.lastTimestamp;
   const outcome = new Outcome(timestamp);
   const overLimit = findOverLimit(request);
+  // Also when the code continues as new in this very turn.
   if (opened.terminated !== undefined) outcome.terminate(opened.terminated.reason);
   else if (overLimit !== undefined) outcome.fail(overLimit);
   else for (const action of request.decision?.actions ?? []) outcome.add(action);
 
   const timedOut = endTimeouts(outcome, state, opened.newEvents);
   const after = suspendedAfter(state, opened.newEvents);
-  const { completion } = outcome;
+  const { completion, continuation } = outcome;
+  const goesOn = completion === undefined && continuation === undefined;
   const queued: NewActivityTask[] = [];
   const local: TaskScheduled[] = [];
   for (const task of outcome.scheduled) {
     // An execution that ends keeps nobody: its last activities run from the queue. A suspended one opens no work here.
-    if (completion === undefined && !after && request.takeLocally?.(task) === true) local.push(task);
+    if (goesOn && !after && request.takeLocally?.(task) === true) local.push(task);
     else queued.push(toTask(task, 0));
   }
-  if (completion === undefined) {
+  if (goesOn) {
     for (const id of request.lostTasks ?? []) {
       const task = state.openTasks.get(id);
       const done = opened.newEvents.some((event) => 'taskScheduledId' in event && event.taskScheduledId === id);
       if (task !== undefined && !done) queued.push(toTask(task, 1));
     }
+  }
+  const customStatus =
+    request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null);
+  const messages = [...outcome.messages];
+  if (opened.terminated?.recursive === true) messages.push(...terminateChildren(state, opened.terminated.reason));
+  if (completion !== undefined && request.instance.parent !== null) {
+    messages.push(reportEnd(request.instance.parent, completion));
   }
   return {
     local,
@@ -74,26 +92,31 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       key: request.instance.key,
       executionId: state.executionId,
       fence: request.instance.sequence,
-      events: [...recordRejected(opened.newEvents, request.decision), ...outcome.events],
+      events:
+        continuation === undefined ? [...recordRejected(opened.newEvents, request.decision), ...outcome.events] : [],
       status: statusOf(after, completion?.status),
-      customStatus:
-        request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null),
+      customStatus,
       output: completion?.result ?? null,
       failure: completion?.failure ?? null,
       consumedMessages: opened.consumed,
       queuedTasks: queued,
-      timers: completion === undefined ? outcome.timers() : [],
-      cancelledTimers: outcome.cancelled,
+      timers: goesOn ? outcome.timers() : [],
+      cancelledTimers: goesOn ? outcome.cancelled : [],
       ...(timedOut.length === 0 ? {} : { cancelledTasks: timedOut }),
-      messages: outcome.messages,
-      keepOwnership: completion === undefined && (local.length > 0 || request.hasMore),
+      messages,
+      children: outcome.children.map((child) => toChild(child, request)),
+      next:
+        continuation === undefined ? null : nextExecution(continuation, { ...request, customStatus, suspended: after }),
+      keepOwnership: goesOn
+        ? local.length > 0 || request.hasMore
+        : continuation !== undefined && request.keepsNext === true,
     },
   };
 }
 
 /** A commit that ends an instance which cannot go on, e.g. because Postgres refuses its turn. */
 export function failTurn(
-  request: Omit<CloseRequest, 'decision' | 'takeLocally' | 'hasMore' | 'limits'>,
+  request: Omit<CloseRequest, 'decision' | 'takeLocally' | 'hasMore' | 'limits' | 'newExecutionId'>,
   failure: Failure,
 ): TurnCommit {
   const closed = closeTurn({
@@ -101,8 +124,13 @@ export function failTurn(
     decision: { actions: [{ type: 'CompleteOrchestration', id: -1, status: 'Failed', failure }] },
     hasMore: false,
     limits: defaultLimits,
+    newExecutionId: noExecution,
   });
   return { ...closed.commit, customStatus: request.instance.customStatus };
+}
+
+function noExecution(): never {
+  throw new Error('a turn that only ends begins no execution');
 }
 
 /** Collects what the actions of a turn come to. */
@@ -111,7 +139,9 @@ class Outcome {
   readonly scheduled: TaskScheduled[] = [];
   readonly cancelled: number[] = [];
   readonly messages: OutgoingMessage[] = [];
+  readonly children: CreateSubOrchestration[] = [];
   completion: ExecutionCompleted | undefined;
+  continuation: ContinueAsNew | undefined;
   /** Most turns have none: no map for them. */
   #timers: Map<number, NewTimer> | undefined;
   readonly #timestamp: number;
@@ -150,6 +180,15 @@ class Outcome {
       case 'CancelTimer':
         // One that was created in this very turn never becomes a message.
         if (this.#timers?.delete(action.timerId) !== true) this.cancelled.push(action.timerId);
+        return;
+      case 'CreateSubOrchestration': {
+        const { id, type: _, tags: __, ...rest } = action;
+        this.events.push({ type: 'SubOrchestrationInstanceCreated', timestamp, eventId: id, ...rest });
+        this.children.push(action);
+        return;
+      }
+      case 'ContinueAsNew':
+        this.continuation = action;
         return;
       case 'SendEvent': {
         const { id, type: _, instanceId, ...event } = action;

@@ -5,7 +5,7 @@
  */
 import { assertNever } from '../../model/errors.ts';
 import type { HistoryEvent, TaskScheduled } from '../../model/history.ts';
-import type { RuntimeStatus } from '../../model/instance.ts';
+import type { RuntimeStatus, Tags } from '../../model/instance.ts';
 
 /** Changes only through {@link applyEvent}. */
 export interface ExecutionState {
@@ -17,6 +17,9 @@ export interface ExecutionState {
   readonly openTasks: Map<number, TaskScheduled>;
   /** Created and not fired. */
   readonly openTimers: Set<number>;
+  /** Instance ids of sub-orchestrations that have not ended, by the ids of their creation. */
+  readonly openChildren: Map<number, string>;
+  tags: Tags | undefined;
   /** No event is older than the one before it (decision 21). */
   lastTimestamp: number;
   eventCount: number;
@@ -31,6 +34,8 @@ export function emptyState(executionId: string): ExecutionState {
     ended: false,
     openTasks: new Map(),
     openTimers: new Set(),
+    openChildren: new Map(),
+    tags: undefined,
     lastTimestamp: 0,
     eventCount: 0,
   };
@@ -49,6 +54,7 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
   switch (event.type) {
     case 'ExecutionStarted':
       state.started = true;
+      state.tags = event.tags;
       return;
     case 'TaskScheduled':
       state.openTasks.set(event.eventId, event);
@@ -62,6 +68,13 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
       return;
     case 'TimerFired':
       state.openTimers.delete(event.timerId);
+      return;
+    case 'SubOrchestrationInstanceCreated':
+      state.openChildren.set(event.eventId, event.instanceId);
+      return;
+    case 'SubOrchestrationInstanceCompleted':
+    case 'SubOrchestrationInstanceFailed':
+      state.openChildren.delete(event.taskScheduledId);
       return;
     case 'ExecutionSuspended':
       state.suspended = true;

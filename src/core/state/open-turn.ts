@@ -109,6 +109,13 @@ class NewEvents {
 
   offer(event: InboxEvent | LocalEvent): void {
     if (this.terminated !== undefined || !this.#isNews(event)) return;
+    if (event.type === 'ExecutionStarted' && event.carriedEvents !== undefined) {
+      const { carriedEvents, ...start } = event;
+      this.events.push({ ...start, timestamp: this.#timestamp });
+      // What the execution before left comes before all that has arrived since.
+      for (const carried of carriedEvents) this.offer(carried);
+      return;
+    }
     const stamped = { ...event, timestamp: this.#timestamp };
     this.events.push(stamped);
     if (stamped.type === 'ExecutionTerminated') this.terminated = stamped;
@@ -125,6 +132,9 @@ class NewEvents {
         return this.#state.openTasks.has(event.taskScheduledId) && this.#first(event.taskScheduledId);
       case 'TimerFired':
         return this.#state.openTimers.has(event.timerId) && this.#first(-1 - event.timerId);
+      case 'SubOrchestrationInstanceCompleted':
+      case 'SubOrchestrationInstanceFailed':
+        return this.#state.openChildren.has(event.taskScheduledId) && this.#first(event.taskScheduledId);
       case 'ExecutionSuspended':
         if (this.#suspended) return false;
         this.#suspended = true;

@@ -1,5 +1,6 @@
 /** What clients do with single instances: start, send, look, end before the start, purge. */
 import { isEntityInstanceId } from '../../model/entity-id.ts';
+import type { ParentInstance } from '../../model/history.ts';
 import { isTerminal, terminalStatuses, type OrchestrationInstance } from '../../model/instance.ts';
 import { eventOfTimer, type InstanceKey } from '../../model/work.ts';
 import type {
@@ -20,10 +21,21 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
   const status = old?.execution.status;
   if (status !== undefined && !(start.replace ?? terminalStatuses).includes(status)) return { kind: 'exists', status };
   if (old !== undefined) data.remove(old);
-  const now = data.now();
   // Under a lease that has ended it is left to everybody.
   const owner = start.owner !== null && data.lives(start.owner) ? start.owner : null;
+  const { key } = createInstance(data, { ...start, owner, parent: null });
+  const replaced = status === undefined || isTerminal(status) ? undefined : old?.key;
+  return { kind: 'created', key, owner, ...(replaced === undefined ? {} : { replaced }) };
+}
+
+/** A new Pending instance, with a start message unless somebody owns it from birth. */
+export function createInstance(
+  data: MemoryData,
+  start: InstanceStart & { readonly parent: ParentInstance | null },
+): StoredInstance {
+  const { owner } = start;
   const firstTurn = owner === null ? undefined : start.firstTurn;
+  const now = data.now();
   const instance: StoredInstance = {
     key: String(data.nextId()),
     hubId: start.hubId,
@@ -33,6 +45,7 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
     tags: start.tags ? { ...start.tags } : null,
     executionId: start.executionId,
     input: start.input,
+    parent: start.parent,
     createdAt: firstTurn?.events[0]?.timestamp ?? now,
     scheduledStartAt: start.scheduledStartAt?.getTime() ?? null,
     lastUpdatedAt: now,
@@ -56,8 +69,7 @@ export function startInstance(data: MemoryData, start: InstanceStart): StartOutc
       visibleAt: Math.max(now, instance.scheduledStartAt ?? now),
     });
   }
-  const replaced = status === undefined || isTerminal(status) ? undefined : old?.key;
-  return { kind: 'created', key: instance.key, owner, ...(replaced === undefined ? {} : { replaced }) };
+  return instance;
 }
 
 export function sendMessage(data: MemoryData, message: ClientMessage): SendOutcome & { readonly owned?: boolean } {
@@ -84,6 +96,11 @@ export function terminatePending(data: MemoryData, request: TerminatePending): '
   instance.history = [JSON.stringify(request.eventsAt(now))];
   instance.lastUpdatedAt = now;
   end(instance, { status: 'Terminated', output: request.output, customStatus, failure: null });
+  if (request.report !== undefined) {
+    const { target, executionId, event } = request.report;
+    const parent = data.live(target.key);
+    if (parent !== undefined) data.send(parent, { event, executionId });
+  }
   return 'terminated';
 }
 

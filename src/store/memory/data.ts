@@ -5,7 +5,7 @@
 import type { EntityRecord } from '../../model/entity-work.ts';
 import { DurableError } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { HistoryEvent, InboxEvent } from '../../model/history.ts';
+import type { HistoryEvent, InboxEvent, ParentInstance } from '../../model/history.ts';
 import type { LiveStatus, OrchestrationInstance, Tags, TerminalStatus } from '../../model/instance.ts';
 import type { InstanceKey, Message, NewActivityTask, WorkerId, WorkNotification } from '../../model/work.ts';
 
@@ -45,10 +45,11 @@ export interface StoredInstance {
   readonly hubId: number;
   readonly instanceId: string;
   readonly name: string;
-  readonly version: string | null;
+  version: string | null;
   readonly tags: Tags | null;
   executionId: string;
-  readonly input: string | null;
+  input: string | null;
+  readonly parent: ParentInstance | null;
   readonly createdAt: number;
   readonly scheduledStartAt: number | null;
   lastUpdatedAt: number;
@@ -201,6 +202,7 @@ export function toInstance(stored: StoredInstance): OrchestrationInstance {
     lastUpdatedAt: new Date(stored.lastUpdatedAt),
     completedAt: ended === undefined ? null : new Date(stored.lastUpdatedAt),
     scheduledStartAt: stored.scheduledStartAt === null ? null : new Date(stored.scheduledStartAt),
+    parent: stored.parent,
   };
 }
 

@@ -43,6 +43,7 @@ function makeEntity(data: MemoryData, hubId: number, instanceId: string): LiveSt
     name: entityExecutionName(parseEntityId(instanceId)?.name ?? ''),
     version: null,
     tags: null,
+    parent: null,
     executionId: `entity-${key}`,
     input: null,
     createdAt: now,

@@ -1,5 +1,5 @@
 /** What workers do with instances: claim, read, commit, give up. */
-import type { ExecutionStarted } from '../../model/history.ts';
+import type { ExecutionStarted, Untimed } from '../../model/history.ts';
 import { isTerminal } from '../../model/instance.ts';
 import {
   eventOfTimer,
@@ -7,12 +7,23 @@ import {
   type ClaimContents,
   type CommitOutcome,
   type InstanceKey,
+  type NewChild,
   type OutgoingMessage,
   type TurnCommit,
   type WorkerId,
 } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
-import { end, isLive, nameSet, toEvents, toMessage, type LiveStoredInstance, type MemoryData } from './data.ts';
+import { createInstance } from './clients.ts';
+import {
+  end,
+  isLive,
+  nameSet,
+  toEvents,
+  toMessage,
+  type LiveStoredInstance,
+  type MemoryData,
+  type StoredInstance,
+} from './data.ts';
 
 /** Messages that one turn takes at most; more wait for the next. */
 const maxMessagesPerTurn = 1_000;
@@ -62,9 +73,10 @@ function firstVisibleAt(data: MemoryData, instance: LiveStoredInstance): number 
   return Math.min(...data.visibleMessages(instance).map((message) => message.visibleAt));
 }
 
-function toClaim({ key, instanceId, name, version, executionId, execution }: LiveStoredInstance, takenOver: boolean) {
+function toClaim({ execution, ...instance }: LiveStoredInstance, takenOver: boolean): Claim {
+  const { key, instanceId, name, version, executionId, parent } = instance;
   const { status, sequence, crashCount, customStatus } = execution;
-  return { key, instanceId, name, version, executionId, status, sequence, crashCount, customStatus, takenOver };
+  return { key, instanceId, name, version, executionId, status, sequence, crashCount, customStatus, parent, takenOver };
 }
 
 export function readClaimed(
@@ -97,6 +109,7 @@ export function readClaimed(
 export function readStart(data: MemoryData, key: InstanceKey): Omit<ExecutionStarted, 'timestamp'> | undefined {
   const instance = data.instances.get(key);
   if (instance === undefined || (instance.scheduledStartAt ?? 0) > data.now()) return undefined;
+  if (instance.messages.some((message) => message.executionId === instance.executionId)) return undefined;
   return {
     type: 'ExecutionStarted',
     name: instance.name,
@@ -104,6 +117,7 @@ export function readStart(data: MemoryData, key: InstanceKey): Omit<ExecutionSta
     ...(instance.input === null ? {} : { input: instance.input }),
     ...(instance.version === null ? {} : { version: instance.version }),
     ...(instance.tags === null ? {} : { tags: instance.tags }),
+    ...(instance.parent === null ? {} : { parent: instance.parent }),
   };
 }
 
@@ -131,12 +145,13 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
       if (mine && givenUp.has(task.taskScheduledId)) data.tasks.delete(task.id);
     }
   }
-  const told = turn.messages.flatMap((message) => tell(data, { now, hubId: instance.hubId, message }));
+  const born = turn.children.flatMap((child) => bear(data, workerId, instance, child));
+  const told = turn.messages.flatMap((message) => tell(data, { now, sender: instance, message }));
   const { status, customStatus } = turn;
   if (isTerminal(status)) {
     if (status === 'Terminated') data.removeTasks(key);
     end(instance, { status, output: turn.output, customStatus, failure: turn.failure });
-    return { kind: 'committed', key, sequence, inboxWaiting: false, committedAt: now, told };
+    return { kind: 'committed', key, sequence, inboxWaiting: false, committedAt: now, told, born };
   }
   const consumed = new Set(turn.consumedMessages);
   // A timer that has become due meanwhile stays.
@@ -154,6 +169,7 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
       timerId,
     });
   }
+  if (turn.next !== null) renew(instance, { sequence, start: turn.next, now });
   instance.execution = {
     kind: 'live',
     status,
@@ -163,21 +179,70 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
     customStatus,
   };
   const inboxWaiting = data.visibleMessages(instance).length > 0;
-  return { kind: 'committed', key, sequence, inboxWaiting, committedAt: now, told };
+  return { kind: 'committed', key, sequence, inboxWaiting, committedAt: now, told, born };
 }
 
 /** One for nobody is dropped. One for a scheduled instance waits for its start: it must not start it early. */
 function tell(
   data: MemoryData,
-  given: { readonly now: number; readonly hubId: number; readonly message: OutgoingMessage },
+  given: { readonly now: number; readonly sender: StoredInstance; readonly message: OutgoingMessage },
 ): readonly { readonly key: InstanceKey; readonly visibleAt: number }[] {
   const { target, event, executionId, visibleAt } = given.message;
-  const found = target.kind === 'key' ? data.live(target.key) : data.find(given.hubId, target.instanceId);
+  const found = target.kind === 'key' ? data.live(target.key) : data.find(given.sender.hubId, target.instanceId);
   if (found === undefined || !isLive(found)) return [];
+  if (target.kind === 'child' && found.parent?.key !== given.sender.key) return [];
   const startAt = found.execution.status === 'Pending' ? (found.scheduledStartAt ?? 0) : 0;
   const seenAt = Math.max(given.now, startAt, visibleAt ?? 0);
   data.send(found, { event, visibleAt: seenAt, ...(executionId === undefined ? {} : { executionId }) });
   return [{ key: found.key, visibleAt: seenAt }];
+}
+
+/** One whose id is taken is not created, and its parent is told so. */
+function bear(
+  data: MemoryData,
+  workerId: WorkerId,
+  parent: StoredInstance,
+  { instanceId, mayExist, start, owned }: NewChild,
+): readonly { readonly key: InstanceKey; readonly executionId: string }[] {
+  const { hubId } = parent;
+  const old = data.find(hubId, instanceId);
+  if (old !== undefined && (!mayExist || isLive(old))) {
+    const { taskScheduledId } = start.parent;
+    const failure = { errorType: 'OrchestrationAlreadyExists', message: `A live instance has the id ${instanceId}.` };
+    const event = { type: 'SubOrchestrationInstanceFailed', taskScheduledId, failure };
+    data.send(parent, { event, executionId: parent.executionId });
+    return [];
+  }
+  if (old !== undefined) data.remove(old);
+  const { name, executionId, version = null, input = null, tags } = start;
+  const { key } = createInstance(data, {
+    ...{ hubId, instanceId, name, version, executionId, input, event: start, parent: start.parent },
+    ...(tags === undefined ? {} : { tags }),
+    scheduledStartAt: null,
+    owner: owned ? workerId : null,
+  });
+  return [{ key, executionId }];
+}
+
+/** The next execution: its start comes before all that waits, and what was for the one before it is gone. */
+function renew(
+  instance: StoredInstance,
+  {
+    sequence,
+    start,
+    now,
+  }: { readonly sequence: number; readonly start: Untimed<ExecutionStarted>; readonly now: number },
+): void {
+  const { executionId } = start;
+  const event = JSON.stringify(start);
+  instance.history = [];
+  instance.messages = [
+    { id: -sequence, visibleAt: now, executionId, timerId: null, event },
+    ...instance.messages.filter((message) => message.executionId !== instance.executionId),
+  ];
+  instance.executionId = executionId;
+  instance.input = start.input ?? null;
+  instance.version = start.version ?? null;
 }
 
 /** Why Postgres would not store a turn: a test should find that too. */

@@ -8,11 +8,13 @@ import { isTerminal } from '../../model/instance.ts';
 import { eventOfTimer, type TurnCommit, type WorkerId } from '../../model/work.ts';
 import { loneTurns } from './lone-turn.ts';
 import { toHistoryTexts, toMessageText } from './rows.ts';
+import { bornColumns, childColumns, childrenText, type ChildBatch } from './turn-children.ts';
 import { messageColumns, messagesText, toldColumns, type MessageBatch } from './turn-messages.ts';
+import { nextColumns, nextText, renewal, type NextBatch } from './turn-next.ts';
 import { joinJson, joinNumbers, jsonTexts, nowMs, statement, type Statement, type Tables } from './sql.ts';
 
 /** Turns of one statement, sorted by key, taken apart into what each part of it works on. */
-export interface CommitBatch extends MessageBatch {
+export interface CommitBatch extends MessageBatch, ChildBatch, NextBatch {
   readonly workerId: WorkerId;
   readonly commitId: string;
   readonly moved: readonly SizedTurn[];
@@ -43,6 +45,8 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
   const tasks: CommitBatch['tasks'][number][] = [];
   const cancelledTasks: CommitBatch['cancelledTasks'][number][] = [];
   const messages: CommitBatch['messages'][number][] = [];
+  const children: CommitBatch['children'][number][] = [];
+  const next: CommitBatch['next'][number][] = [];
   let terminated = false;
   let split = false;
   for (const turn of turns) {
@@ -54,11 +58,13 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     for (const task of turn.queuedTasks) tasks.push({ key, ...task });
     for (const taskId of turn.cancelledTasks ?? []) cancelledTasks.push({ key, taskId });
     for (const message of turn.messages) messages.push({ key, ...message });
+    for (const child of turn.children) children.push({ key, ...child });
     if (end) {
       // Its whole inbox goes: nothing has to be named.
       terminated ||= turn.status === 'Terminated';
       continue;
     }
+    if (turn.next !== null) next.push({ key, sequence: turn.fence + texts.length, start: turn.next });
     for (const id of turn.consumedMessages) consumed.push({ key, id });
     for (const timerId of turn.cancelledTimers) cancelled.push({ key, timerId });
     for (const timer of turn.timers) timers.push({ key, ...timer });
@@ -76,6 +82,8 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     tasks,
     cancelledTasks,
     messages,
+    children,
+    next,
   };
 }
 
@@ -124,7 +132,11 @@ const columns = {
   taskInputs: (b: CommitBatch) => joinJson(b.tasks.map(({ input }) => input ?? null)),
   cancelledTaskKeys: (b: CommitBatch) => joinNumbers(b.cancelledTasks.map(({ key }) => key)),
   cancelledTaskIds: (b: CommitBatch) => joinNumbers(b.cancelledTasks.map(({ taskId }) => taskId)),
+  movedExecutions: (b: CommitBatch) => b.moved.map(({ turn }) => turn.executionId),
+  movedNext: (b: CommitBatch) => b.moved.map(({ turn }) => turn.next?.executionId ?? null),
   ...messageColumns,
+  ...childColumns,
+  ...nextColumns,
 } satisfies Record<string, (batch: CommitBatch) => unknown>;
 
 type Column = keyof typeof columns;
@@ -161,6 +173,8 @@ function partsOf(batch: CommitBatch): string {
     batch.tasks.length > 0 ? 'q' : '',
     batch.messages.length > 0 ? 'o' : '',
     batch.cancelledTasks.length > 0 ? 'k' : '',
+    batch.children.length > 0 ? 's' : '',
+    batch.next.length > 0 ? 'n' : '',
   ].join('');
 }
 
@@ -207,13 +221,14 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
   const consumes = parts.has('c');
   // One history row for each turn, which is nearly always so, needs no join.
   const whole = !parts.has('p');
+  const renews = parts.has('n');
   const steps: string[] = [];
   const winners: string[] = [];
   const worker = `${$('worker')}::bigint`;
   if (moves) {
     steps.push(`turn as materialized (
-      select * from unnest(${$('movedKeys')}::bigint[], ${$('movedFences')}::bigint[], ${$('movedRows')}::int[], ${jsonTexts($('movedStatuses'))}, ${jsonTexts($('movedCustom'))}, ${$('movedKeep')}::bool[]${whole ? `, ${jsonTexts($('movedTexts'))}` : ''}${consumes ? `, ${$('movedConsumed')}::int[]` : ''})
-        as c (key, fence, rows, status, custom_status, keep${whole ? ', events' : ''}${consumes ? ', consumed' : ''})
+      select * from unnest(${$('movedKeys')}::bigint[], ${$('movedFences')}::bigint[], ${$('movedRows')}::int[], ${jsonTexts($('movedStatuses'))}, ${jsonTexts($('movedCustom'))}, ${$('movedKeep')}::bool[]${whole ? `, ${jsonTexts($('movedTexts'))}` : ''}${consumes ? `, ${$('movedConsumed')}::int[]` : ''}${renews ? `, ${$('movedExecutions')}::text[], ${$('movedNext')}::text[]` : ''})
+        as c (key, fence, rows, status, custom_status, keep${whole ? ', events' : ''}${consumes ? ', consumed' : ''}${renews ? ', execution_id, next' : ''})
     ), moved as (
       update ${t.executions} e
       set sequence = e.sequence + c.rows,
@@ -221,10 +236,10 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
           custom_status = c.custom_status,
           owner = case when c.keep then e.owner end,
           crash_count = 0,
-          last_updated_at = greatest(e.last_updated_at, now())
+          last_updated_at = greatest(e.last_updated_at, now())${renews ? renewal : ''}
       from turn c
       where e.instance_key = c.key and e.sequence = c.fence and coalesce(e.owner, 0) = ${worker}
-      returning e.instance_key as key, e.hub_id, e.execution_id, c.fence, c.rows${whole ? ', c.events' : ''}${consumes ? ', c.consumed' : ''}
+      returning e.instance_key as key, e.hub_id, ${renews ? 'c' : 'e'}.execution_id, c.fence, c.rows${whole ? ', c.events' : ''}${consumes ? ', c.consumed' : ''}
     )`);
     winners.push(
       `select key, hub_id, execution_id, fence, rows, false as ended${consumes ? ', consumed' : ''} from moved`,
@@ -312,7 +327,9 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
         and q.execution_id = won.execution_id
     )`);
   }
-  if (parts.has('o')) steps.push(messagesText(t, $));
+  if (parts.has('s')) steps.push(childrenText(t, $));
+  if (parts.has('n')) steps.push(nextText(t, $));
+  if (parts.has('o')) steps.push(messagesText(t, $, { bears: parts.has('s') }));
   const waiting = moves
     ? `not won.ended and exists (
         select 1 from ${t.messages} m
@@ -321,6 +338,6 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
       )`
     : 'false';
   return `with ${steps.join(', ')}
-    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at, ${waiting} as inbox_waiting${parts.has('o') ? toldColumns : ''}
+    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at, ${waiting} as inbox_waiting${parts.has('o') ? toldColumns : ''}${parts.has('s') ? bornColumns : ''}
     from won`;
 }

@@ -71,4 +71,6 @@ export interface InstanceTable {
   custom_status: string | null;
   failure: string | null;
   tags: Readonly<Record<string, string>> | null;
+  parent_key: string | null;
+  parent: string | null;
 }

@@ -23,7 +23,7 @@ const maxBatchBytes = 8 * 1_048_576;
 
 /** An instance as clients see it: while it is live, its execution tells what changes. */
 const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, coalesce(e.status, i.status) as status,
-  i.tags, i.created_at, coalesce(e.last_updated_at, i.last_updated_at) as last_updated_at, i.completed_at, i.scheduled_start_at,
+  i.tags, i.created_at, coalesce(e.last_updated_at, i.last_updated_at) as last_updated_at, i.completed_at, i.scheduled_start_at, i.parent,
   i.input, i.output, case when e.instance_key is null then i.custom_status else e.custom_status end as custom_status, i.failure`;
 
 /**
@@ -107,6 +107,8 @@ function statements(t: Tables) {
     endPending: `update ${t.instances} set status = 'Terminated', output = $2, last_updated_at = now(), completed_at = now()
        where key = $1`,
     ...deletions(t),
+    tell: `insert into ${t.messages} (instance_key, hub_id, execution_id, event)
+       select e.instance_key, e.hub_id, $2, $3 from ${t.executions} e where e.instance_key = $1`,
     wasTerminated: `select from ${t.instances} where key = $1 and status = 'Terminated'`,
     append: `insert into ${t.history} (instance_key, sequence, commit_id, events) values ($1, $2, gen_random_uuid(), $3)`,
   };
@@ -237,6 +239,10 @@ export class Instances {
           await client.query(this.#sql.endPending, [request.key, request.output]);
           await client.query(this.#sql.deleteMessages, [request.key]);
           await this.#note(client, request.audit);
+          if (request.report !== undefined) {
+            const { target, executionId, event } = request.report;
+            await client.query(this.#sql.tell, [target.key, executionId, toMessageText(event)]);
+          }
           return 'terminated' as const;
         }),
       { repeatAfterConnectionLoss: true },

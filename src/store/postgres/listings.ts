@@ -46,6 +46,7 @@ export class Listings {
         'input',
         'output',
         'failure',
+        'parent',
         sql<string>`created_at::text`.as('created_text'),
       ])
       .select(status.as('status'))

@@ -9,14 +9,14 @@ import type { Message } from '../../model/work.ts';
 import type { WorkerStore } from '../store.ts';
 import { compareKeys } from './turn-commits.ts';
 import { again } from './again.ts';
-import { toClaim, toEvents, toMessage, type ClaimRow, type MessageRow } from './rows.ts';
+import { toClaim, toEvents, toMessage, toParent, type ClaimRow, type MessageRow } from './rows.ts';
 import { lowerNames, nowMs, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
 /** Messages that one turn takes at most; more wait for the next. */
 const maxMessagesPerTurn = 1_000;
 
 const claimColumns = `e.instance_key as key, i.instance_id, e.name, i.version, e.execution_id, e.status, e.sequence,
-         e.crash_count, e.custom_status`;
+         e.crash_count, e.custom_status, i.parent`;
 
 /** The visible messages of the instances ($1), so many of each ($2) in order; one row at least for each. */
 export function readMessagesText(t: Tables): string {
@@ -86,11 +86,12 @@ function statements(t: Tables) {
        returning ${claimColumns}`,
     ),
     // For an instance that its starter's worker took at once and lost: its start was never a message. That of a scheduled
-    // one is a message that is not visible yet.
+    // one is a message that is not visible yet, and so may be that of an execution that continues another, by a clock set back.
     readStart: statement(
       'read_start',
-      `select i.name, i.execution_id, i.version, i.input, i.tags from ${t.instances} i
-       where i.key = $1 and (i.scheduled_start_at is null or i.scheduled_start_at <= now())`,
+      `select i.name, i.execution_id, i.version, i.input, i.tags, i.parent from ${t.instances} i
+       where i.key = $1 and (i.scheduled_start_at is null or i.scheduled_start_at <= now())
+         and not exists (select 1 from ${t.messages} m where m.instance_key = $1 and m.execution_id = i.execution_id)`,
     ),
     readMessages: statement('read_messages', readMessagesText(t)),
     readHistory: statement(
@@ -236,8 +237,10 @@ export class Orchestrations {
       readonly version: string | null;
       readonly input: string | null;
       readonly tags: Tags | null;
+      readonly parent: string | null;
     }>(this.#sql.readStart, [key]);
     if (row === undefined) return undefined;
+    const parent = toParent(row.parent);
     return {
       type: 'ExecutionStarted',
       name: row.name,
@@ -245,6 +248,7 @@ export class Orchestrations {
       ...(row.input === null ? {} : { input: row.input }),
       ...(row.version === null ? {} : { version: row.version }),
       ...(row.tags === null ? {} : { tags: row.tags }),
+      ...(parent === null ? {} : { parent }),
     };
   }
 

@@ -1,14 +1,16 @@
 /** Rows to model and back: the only place where stored text becomes types (`as` is allowed here). */
 import type { EntityMessage, EntityRequest } from '../../model/entity-work.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { HistoryEvent, InboxEvent } from '../../model/history.ts';
+import type { HistoryEvent, InboxEvent, ParentInstance } from '../../model/history.ts';
 import type { OrchestrationInstance, RuntimeStatus } from '../../model/instance.ts';
 import type { Claim, Message, QueuedActivity } from '../../model/work.ts';
 import type { Selectable } from 'kysely';
 import type { InstanceTable } from './database.ts';
 
 /** An instance with, while it is live, what its execution says. */
-export type InstanceRow = Omit<Selectable<InstanceTable>, 'hub_id' | 'status'> & { readonly status: RuntimeStatus };
+export type InstanceRow = Omit<Selectable<InstanceTable>, 'hub_id' | 'status' | 'parent_key'> & {
+  readonly status: RuntimeStatus;
+};
 
 export function toInstance(row: InstanceRow): OrchestrationInstance {
   return {
@@ -27,7 +29,12 @@ export function toInstance(row: InstanceRow): OrchestrationInstance {
     lastUpdatedAt: row.last_updated_at,
     completedAt: row.completed_at,
     scheduledStartAt: row.scheduled_start_at,
+    parent: toParent(row.parent),
   };
+}
+
+export function toParent(text: string | null): ParentInstance | null {
+  return text === null ? null : (JSON.parse(text) as ParentInstance);
 }
 
 export interface ClaimRow {
@@ -40,6 +47,7 @@ export interface ClaimRow {
   readonly sequence: string;
   readonly crash_count: number;
   readonly custom_status: string | null;
+  readonly parent: string | null;
 }
 
 export function toClaim(row: ClaimRow, takenOver: boolean): Claim {
@@ -53,6 +61,7 @@ export function toClaim(row: ClaimRow, takenOver: boolean): Claim {
     sequence: Number(row.sequence),
     crashCount: row.crash_count,
     customStatus: row.custom_status,
+    parent: toParent(row.parent),
     takenOver,
   };
 }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
-import { CommitStatements, toBatch } from './commit-statement.ts';
+import { CommitStatements, toBatch, type CommitBatch } from './commit-statement.ts';
 import { errorCode, isConnectionError, isMemberError, isResourceError, isRetryable, isUnavailable } from './errors.ts';
 import { toHistoryTexts } from './rows.ts';
 import { nowMs, statement, type Runner, type Statement, type Tables } from './sql.ts';
@@ -23,6 +23,26 @@ function checkStatement(t: Tables): Statement {
   );
 }
 
+/** Seldom sent, so not prepared. */
+function replacingTexts(t: Tables) {
+  return {
+    fence: `select 1 from ${t.executions}
+      where instance_key = $1 and sequence = $2 and coalesce(owner, 0) = $3::bigint for no key update`,
+    lock: `select i.key from ${t.instances} i
+      where i.hub_id = (select e.hub_id from ${t.executions} e where e.instance_key = $1)
+        and i.instance_id = any($2::text[]) and i.status is not null
+      order by i.instance_id for update`,
+    remove: `with gone as (delete from ${t.instances} i where i.key = any($1::bigint[]) returning i.key),
+      inboxes as (delete from ${t.messages} m using gone where m.instance_key = gone.key),
+      tasks as (delete from ${t.tasks} q using gone where q.instance_key = gone.key)
+      delete from ${t.history} h using gone where h.instance_key = gone.key`,
+  };
+}
+
+function mayReplace(turn: TurnCommit): boolean {
+  return turn.children.some((child) => child.mayExist);
+}
+
 interface CommittedRow {
   readonly key: string;
   readonly sequence: string;
@@ -31,12 +51,16 @@ interface CommittedRow {
   /** Only when the batch has messages. */
   readonly told?: readonly InstanceKey[];
   readonly told_at?: readonly number[];
+  /** Only when it has children. */
+  readonly born?: readonly InstanceKey[];
+  readonly born_executions?: readonly string[];
 }
 
 export class TurnCommits {
   readonly #runner: Runner;
   readonly #statements: CommitStatements;
   readonly #check: Statement;
+  readonly #replacing: ReturnType<typeof replacingTexts>;
   readonly #closing: AbortSignal;
 
   /** @param closing ends the tries of commits whose outcome is open */
@@ -44,6 +68,7 @@ export class TurnCommits {
     this.#runner = runner;
     this.#statements = new CommitStatements(tables);
     this.#check = checkStatement(tables);
+    this.#replacing = replacingTexts(tables);
     this.#closing = closing;
   }
 
@@ -52,7 +77,15 @@ export class TurnCommits {
     if (turns.length === 0) return [];
     const sorted = [...turns].sort((a, b) => compareKeys(a.key, b.key));
     const outcomes = new Map<InstanceKey, CommitOutcome>();
-    await this.#commitSorted(workerId, sorted, outcomes);
+    const alone = sorted.filter(mayReplace);
+    if (alone.length === 0) await this.#commitSorted(workerId, sorted, outcomes);
+    else {
+      const together = sorted.filter((turn) => !mayReplace(turn));
+      await Promise.all([
+        together.length === 0 ? undefined : this.#commitSorted(workerId, together, outcomes),
+        ...alone.map((turn) => this.#commitSorted(workerId, [turn], outcomes)),
+      ]);
+    }
     return turns.map((turn) => outcomes.get(turn.key) ?? { kind: 'lost', key: turn.key });
   }
 
@@ -64,10 +97,13 @@ export class TurnCommits {
     const commitId = randomUUID();
     const batch = toBatch(workerId, commitId, turns);
     const { sql, values } = this.#statements.of(batch);
+    const alone = turns.find(mayReplace);
     let unsure = false;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const rows = await this.#runner.rows<CommittedRow>(sql, values(batch));
+        const rows = alone
+          ? await this.#commitAlone(batch, alone)
+          : await this.#runner.rows<CommittedRow>(sql, values(batch));
         const committed = new Set<InstanceKey>();
         for (const row of rows) {
           committed.add(row.key);
@@ -78,6 +114,7 @@ export class TurnCommits {
             inboxWaiting: row.inbox_waiting,
             committedAt: row.committed_at,
             told: (row.told ?? []).map((key, index) => ({ key, visibleAt: row.told_at?.[index] ?? row.committed_at })),
+            ...(row.born === undefined ? {} : { born: bornOf(row.born, row.born_executions) }),
           });
         }
         const missing = turns.filter((turn) => !committed.has(turn.key));
@@ -108,6 +145,22 @@ export class TurnCommits {
     }
   }
 
+  /**
+   * A turn that may replace ended instances (decision 12): the fence first, then the instances in the order of their ids,
+   * then the turn as ever. An id that is taken by a live instance, also by one that appears only now, stays taken.
+   */
+  #commitAlone(batch: CommitBatch, turn: TurnCommit): Promise<readonly CommittedRow[]> {
+    const { sql, values } = this.#statements.of(batch);
+    return this.#runner.transaction(async (client) => {
+      const fence = await client.query(this.#replacing.fence, [turn.key, turn.fence, batch.workerId]);
+      if (fence.rowCount !== 1) return [];
+      const ids = turn.children.filter((child) => child.mayExist).map((child) => child.instanceId);
+      const ended = await client.query<{ key: string }>(this.#replacing.lock, [turn.key, ids]);
+      if (ended.rows.length > 0) await client.query(this.#replacing.remove, [ended.rows.map(({ key }) => key)]);
+      return (await client.query<CommittedRow>(sql.text, [...values(batch)])).rows;
+    });
+  }
+
   async #findMine(
     commitId: string,
     turns: readonly TurnCommit[],
@@ -128,7 +181,7 @@ export class TurnCommits {
         sequence: turn.fence + toHistoryTexts(turn.events).length,
         inboxWaiting: true, // not known: look
         committedAt: row.now,
-        told: [], // not known: they are found by polling
+        told: [], // not known, nor who was born: the former are found by polling, the latter as strays
       });
     }
   }
@@ -137,4 +190,8 @@ export class TurnCommits {
 /** Numeric order of keys that are text. */
 export function compareKeys(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function bornOf(keys: readonly InstanceKey[], executions: readonly string[] = []) {
+  return keys.map((key, index) => ({ key, executionId: executions[index] ?? '' }));
 }

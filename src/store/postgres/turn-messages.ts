@@ -15,7 +15,8 @@ export interface MessageBatch {
 export const messageColumns = {
   senderKeys: (b: MessageBatch) => joinNumbers(b.messages.map(({ key }) => key)),
   targetKeys: (b: MessageBatch) => b.messages.map(({ target }) => (target.kind === 'key' ? target.key : null)),
-  targetIds: (b: MessageBatch) => b.messages.map(({ target }) => (target.kind === 'id' ? target.instanceId : null)),
+  targetIds: (b: MessageBatch) => b.messages.map(({ target }) => (target.kind === 'key' ? null : target.instanceId)),
+  targetParents: (b: MessageBatch) => b.messages.map(({ key, target }) => (target.kind === 'child' ? key : null)),
   messageTimes: (b: MessageBatch) => b.messages.map(({ visibleAt }) => visibleAt ?? null),
   messageExecutions: (b: MessageBatch) => b.messages.map(({ executionId }) => executionId ?? null),
   messageEvents: (b: MessageBatch) => joinJson(b.messages.map(({ event }) => toMessageText(event))),
@@ -25,8 +26,13 @@ export const messageColumns = {
  * The messages of the turns in `won`. Targets are looked up by primary key or by `instances_id`, each for itself, and not
  * locked: what comes for an instance just as it ends is swept. A target that has not begun gets its messages with its
  * scheduled start: they must not start it early.
+ * @param bears whether the statement creates instances: they can be told too
  */
-export function messagesText(t: Tables, $: (column: keyof typeof messageColumns) => string): string {
+export function messagesText(
+  t: Tables,
+  $: (column: keyof typeof messageColumns) => string,
+  { bears }: { readonly bears: boolean },
+): string {
   return `outgoing as materialized (
       select o.ord, won.key as sender, target.key, won.hub_id, o.execution_id, o.event,
         greatest(
@@ -34,22 +40,32 @@ export function messagesText(t: Tables, $: (column: keyof typeof messageColumns)
           case when live.status = 'Pending' then target.scheduled_start_at end,
           now()
         ) as visible_at
-      from unnest(${$('senderKeys')}::bigint[], ${$('targetKeys')}::bigint[], ${$('targetIds')}::text[], ${$('messageTimes')}::float8[], ${$('messageExecutions')}::text[], ${jsonTexts($('messageEvents'))})
-        with ordinality as o (sender, target_key, target_id, visible_at, execution_id, event, ord)
+      from unnest(${$('senderKeys')}::bigint[], ${$('targetKeys')}::bigint[], ${$('targetIds')}::text[], ${$('targetParents')}::bigint[], ${$('messageTimes')}::float8[], ${$('messageExecutions')}::text[], ${jsonTexts($('messageEvents'))})
+        with ordinality as o (sender, target_key, target_id, parent_key, visible_at, execution_id, event, ord)
       join won on won.key = o.sender
       cross join lateral (
         (select i.key, i.scheduled_start_at from ${t.instances} i where i.key = o.target_key)
         union all
         (select i.key, i.scheduled_start_at from ${t.instances} i
-         where i.hub_id = won.hub_id and i.instance_id = o.target_id)
+         where i.hub_id = won.hub_id and i.instance_id = o.target_id and (o.parent_key is null or i.parent_key = o.parent_key))${bears ? newTarget : ''}
         limit 1
       ) target
-      cross join lateral (select e.status from ${t.executions} e where e.instance_key = target.key limit 1) live
+      cross join lateral (
+        (select e.status from ${t.executions} e where e.instance_key = target.key)${bears ? newStatus : ''}
+        limit 1
+      ) live
     ), sent as (
       insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, event)
       select o.key, o.hub_id, o.visible_at, o.execution_id, o.event from outgoing o order by o.ord
     )`;
 }
+
+const newTarget = `
+        union all
+        (select b.key, null from born b where b.hub_id = won.hub_id and b.instance_id = o.target_id)`;
+const newStatus = `
+        union all
+        (select 'Pending' from born b where b.key = target.key)`;
 
 /** Columns of the answer: who was told, and from when they can see it. */
 export const toldColumns = `,

@@ -17,6 +17,7 @@ export function claims({ store, other, spoil }: StoreUnderTest): void {
         sequence: 0,
         crashCount: 0,
         customStatus: null,
+        parent: null,
         takenOver: false,
       });
     });

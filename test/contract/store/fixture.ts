@@ -267,6 +267,8 @@ export function turnOf(instance: OwnedInstance, given: Partial<TurnCommit> = {})
     timers: [],
     cancelledTimers: [],
     messages: [],
+    children: [],
+    next: null,
     keepOwnership: false,
     ...given,
   };

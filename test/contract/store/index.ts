@@ -1,10 +1,12 @@
 /** The whole contract of the store port: what every implementation must keep. */
+import { children } from './children.ts';
 import { claims } from './claims.ts';
 import { commits } from './commits.ts';
 import type { StoreUnderTest } from './fixture.ts';
 import { histories } from './histories.ts';
 import { listings } from './listings.ts';
 import { messages } from './messages.ts';
+import { nextExecutions } from './next-executions.ts';
 import { notifications } from './notifications.ts';
 import { outgoing } from './outgoing.ts';
 import { payloads } from './payloads.ts';
@@ -20,6 +22,8 @@ const suites = [
   starts,
   messages,
   outgoing,
+  children,
+  nextExecutions,
   claims,
   commits,
   timers,

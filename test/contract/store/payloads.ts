@@ -69,6 +69,8 @@ export function payloads({ store, other }: StoreUnderTest): void {
         timers: [],
         cancelledTimers: [],
         messages: [],
+        children: [],
+        next: null,
         keepOwnership: false,
       },
     ]);

@@ -85,6 +85,8 @@ export function purge({ store, other, remains }: StoreUnderTest): void {
           timers: [],
           cancelledTimers: [],
           messages: [],
+          children: [],
+          next: null,
           keepOwnership: false,
         })),
       );

@@ -201,6 +201,8 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
           timers: [],
           cancelledTimers: [],
           messages: [],
+          children: [],
+          next: null,
           keepOwnership: false,
         })),
       );

@@ -540,5 +540,6 @@ function owned(instance: { readonly key: string; readonly executionId: string; r
     sequence: 0,
     crashCount: 0,
     customStatus: null,
+    parent: null,
   };
 }

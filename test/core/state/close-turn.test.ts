@@ -48,6 +48,7 @@ function request(
     opened: opened(before, input),
     decision: decision(...actions),
     hasMore: false,
+    newExecutionId: () => 'e2',
     limits: defaultLimits,
     ...rest,
   };
