@@ -24,6 +24,8 @@ const operations: Readonly<Record<string, OperationAccess>> = {
   rewindInstance: { scope: 'admin', link: 'rewind', audit: 'rewind' },
   purgeInstance: { scope: 'admin', audit: 'purge' },
   purgeInstances: { scope: 'admin', audit: 'purgeMany' },
+  deleteEntity: { scope: 'write' },
+  deleteEntityWithoutKey: { scope: 'write' },
   listAudit: { scope: 'admin' },
 };
 

@@ -2,6 +2,7 @@
 import { EventEmitter, once } from 'node:events';
 import { z } from 'zod';
 import { defineEvent } from '../../src/model/events.ts';
+import { entity } from '../../src/model/entity-functions.ts';
 import { activity, orchestration } from '../../src/model/functions.ts';
 
 const typedInput = z.object({ items: z.array(z.object({ price: z.number() })), note: z.string().default('') });
@@ -21,7 +22,27 @@ export function mend(input: unknown): void {
   mended.add(input);
 }
 
+export const counter = entity('Counter', {
+  initialState: (): unknown => 0,
+  operations: {
+    add: (ctx, n: number) => {
+      ctx.state = Number(ctx.state) + n;
+    },
+    set: (ctx, value: unknown) => {
+      ctx.state = value;
+    },
+    get: (ctx) => ctx.state,
+    '': (ctx) => {
+      ctx.state = 'without a name';
+    },
+    noInput: (ctx, input: unknown) => {
+      ctx.state = { input: input === undefined ? 'none' : input };
+    },
+  },
+});
+
 export const functions = [
+  counter,
   orchestration('Echo', (_ctx, input) => input),
   orchestration('WaitGo', (ctx) => ctx.waitForExternalEvent('Go')),
   orchestration('Boom', () => {

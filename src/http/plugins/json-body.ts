@@ -3,9 +3,10 @@
  * `Content-Type: application/json` with no body, `application/octet-stream`, or nothing at all, and Fastify's own
  * parsers would refuse some of these.
  */
+import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { readJsonText } from '../json-text.ts';
-import { Problem } from '../problem.ts';
+import { invalidJson, Problem } from '../problem.ts';
 
 const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/;
 const jsonMediaType = /^application\/json\s*(?:;|$)/i;
@@ -33,6 +34,23 @@ export function hasJsonMediaType(request: FastifyRequest): boolean {
  * @throws Problem 400 when it is not JSON, 415 for an encoding or a character set that we do not read
  */
 export function jsonBody(request: FastifyRequest): string | undefined {
+  const body = readableBody(request);
+  return body === undefined ? undefined : readJsonText(body);
+}
+
+/**
+ * The body as text.
+ * @returns `undefined` for none
+ * @throws Problem 400 when it is not UTF-8, 415 for an encoding or a character set that we do not read
+ */
+export function textBody(request: FastifyRequest): string | undefined {
+  const body = readableBody(request);
+  if (body === undefined || body.length === 0) return undefined;
+  if (!isUtf8(body)) throw invalidJson('The body is not valid UTF-8.');
+  return body.toString('utf8');
+}
+
+function readableBody(request: FastifyRequest): Buffer | undefined {
   const body = request.body;
   if (!Buffer.isBuffer(body)) return undefined;
   const encoding = request.headers['content-encoding'];
@@ -40,7 +58,7 @@ export function jsonBody(request: FastifyRequest): string | undefined {
   const type = request.headers['content-type'];
   const named = type === undefined ? undefined : charset.exec(type)?.[1]?.toLowerCase();
   if (named !== undefined && named !== 'utf-8' && named !== 'utf8') throw unsupported('character set', named);
-  return readJsonText(body);
+  return body;
 }
 
 function unsupported(what: string, named: string): Problem {

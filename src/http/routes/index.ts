@@ -1,6 +1,9 @@
 /** Every operation of the management API. */
 import type { Route } from '../front.ts';
+import { deleteEntity } from './delete-entity.ts';
+import { getEntity } from './get-entity.ts';
 import { getInstance } from './get-instance.ts';
+import { listEntities } from './list-entities.ts';
 import { listInstances } from './list-instances.ts';
 import { purgeInstance } from './purge-instance.ts';
 import { purgeInstances } from './purge-instances.ts';
@@ -8,6 +11,8 @@ import { raiseEvent } from './raise-event.ts';
 import { restartInstance } from './restart-instance.ts';
 import { resumeInstance } from './resume-instance.ts';
 import { rewindInstance } from './rewind-instance.ts';
+
+import { signalEntity } from './signal-entity.ts';
 import { startOrchestrationWithId } from './start-orchestration-with-id.ts';
 import { startOrchestration } from './start-orchestration.ts';
 import { suspendInstance } from './suspend-instance.ts';
@@ -26,4 +31,8 @@ export const routes: readonly Route[] = [
   restartInstance,
   purgeInstance,
   purgeInstances,
+  signalEntity,
+  deleteEntity,
+  getEntity,
+  listEntities,
 ];
