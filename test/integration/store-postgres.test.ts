@@ -28,6 +28,7 @@ describe('the store on Postgres', async () => {
            union all select 'executions', count(*)::int from executions where instance_key = $1
            union all select 'history', count(*)::int from history where instance_key = $1
            union all select 'messages', count(*)::int from messages where instance_key = $1
+           union all select 'entities', count(*)::int from entities where instance_key = $1
            union all select 'tasks', count(*)::int from activity_tasks where instance_key = $1
          ) as counts where count > 0`,
         [key],

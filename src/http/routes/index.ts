@@ -11,7 +11,6 @@ import { raiseEvent } from './raise-event.ts';
 import { restartInstance } from './restart-instance.ts';
 import { resumeInstance } from './resume-instance.ts';
 import { rewindInstance } from './rewind-instance.ts';
-
 import { signalEntity } from './signal-entity.ts';
 import { startOrchestrationWithId } from './start-orchestration-with-id.ts';
 import { startOrchestration } from './start-orchestration.ts';

@@ -144,7 +144,8 @@ export class Workers {
       ownedInstances: row.owned_instances,
       ownedTasks: row.owned_tasks,
       lostTasks: row.lost_tasks,
-      ...(row.next_due_at === null ? {} : { nextDueAt: row.next_due_at }),
+      // What waits for the lock of an entity is never due.
+      ...(row.next_due_at === null || row.next_due_at === Infinity ? {} : { nextDueAt: row.next_due_at }),
     };
   }
 

@@ -2,6 +2,7 @@
 import { children } from './children.ts';
 import { claims } from './claims.ts';
 import { commits } from './commits.ts';
+import { entities } from './entities.ts';
 import type { StoreUnderTest } from './fixture.ts';
 import { histories } from './histories.ts';
 import { listings } from './listings.ts';
@@ -26,6 +27,7 @@ const suites = [
   nextExecutions,
   claims,
   commits,
+  entities,
   timers,
   queue,
   workers,
