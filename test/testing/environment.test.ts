@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { activity, orchestration } from 'perdure';
+import { activity, entity, orchestration } from 'perdure';
 import { createTestEnvironment, failFirst, inTurn, mock, mockHttp, type TestEnvironmentOptions } from 'perdure/testing';
 import { gate } from '../support/gate.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -446,4 +446,23 @@ describe('callHttp', () => {
     const env = createTestEnvironment({ functions: [ask] });
     await expect(env.run(ask, { input: true })).rejects.toThrow('a test environment has no network for ctx.callHttp');
   });
+});
+
+it('entities keep their state, and take signals', async () => {
+  const counter = entity('Counter', {
+    initialState: () => 0,
+    operations: {
+      add: (ctx, n: number) => {
+        ctx.state += n;
+      },
+    },
+  });
+  const id = counter.id('a');
+  for (const mode of modes) {
+    const env = createTestEnvironment({ functions: [counter], ...mode });
+    for (const n of [5, 7]) await env.client.signalEntity(id, 'add', n);
+    await env.crash();
+    await env.client.signalEntity(id, 'add', 100);
+    expect(await env.client.readEntityState(id)).toEqual({ entityExists: true, entityState: 112 });
+  }
 });
