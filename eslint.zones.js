@@ -72,7 +72,7 @@ export const zones = [
   },
   {
     files: 'worker/in-process/load-functions.ts',
-    src: ['model', 'worker/in-process', 'client/http-trigger.ts'],
+    src: ['durable-functions/registrations.ts', 'model', 'worker/in-process', 'client/http-trigger.ts'],
     packages: ['tsx/*'],
     node: 'all',
   },
@@ -134,6 +134,20 @@ export const zones = [
     node: 'all',
   },
   { files: 'main.ts', src: ['cli', 'service', 'package-root.ts'], packages: [], node: 'all' },
+  // Another way in for user code: the interface of the package of that name.
+  {
+    files: 'durable-functions',
+    src: [
+      'model',
+      'core/replay/user-log.ts',
+      'core/replay/task-failed-error.ts',
+      'client',
+      'http/present.ts',
+      'http/present-history.ts',
+    ],
+    packages: [],
+    node: [],
+  },
   {
     files: 'index.ts',
     src: ['model', 'core/replay/task-failed-error.ts', 'client', 'http/server.ts', 'worker/in-process', 'task-hub.ts'],

@@ -7,6 +7,10 @@ export default defineConfig({
     // Samples and tests import the package by its own name, as users do; here that is the source, not dist.
     alias: [
       { find: /^perdure$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      {
+        find: /^perdure\/durable-functions$/,
+        replacement: fileURLToPath(new URL('src/durable-functions/index.ts', import.meta.url)),
+      },
       { find: /^perdure\/testing$/, replacement: fileURLToPath(new URL('src/testing/index.ts', import.meta.url)) },
     ],
   },

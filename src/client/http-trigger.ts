@@ -1,3 +1,4 @@
+import type { ReplaySafeLog } from '../model/functions.ts';
 import type { DurableClient, HttpTriggerRequest } from './client.ts';
 
 const brand: unique symbol = Symbol.for('perdure.definition');
@@ -9,7 +10,19 @@ export const authLevels = ['anonymous', 'function', 'admin'] as const;
 export type AuthLevel = (typeof authLevels)[number];
 
 /** Answers a request: a `Response`, or any value that JSON can hold (200), or nothing (204). */
-export type HttpTriggerHandler = (request: HttpTriggerRequest, client: DurableClient) => unknown;
+export type HttpTriggerHandler = (
+  request: HttpTriggerRequest,
+  client: DurableClient,
+  context: HttpTriggerContext,
+) => unknown;
+
+/** What is around one request. */
+export interface HttpTriggerContext {
+  /** The id of the request, as the service's log has it. */
+  readonly invocationId: string;
+  /** Writes to the service's log. */
+  readonly log: ReplaySafeLog;
+}
 
 /** Where an HTTP trigger listens. */
 export interface HttpTriggerOptions {

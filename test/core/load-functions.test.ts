@@ -31,6 +31,8 @@ const files: Readonly<Record<string, string>> = {
   'module/typed.ts': `import { s } from '../shared.mjs'; export { s }; ${define.replaceAll('(kind, name)', '(kind: string, name: string)')} export default [define('orchestration', await Promise.resolve('TypedModule'))];`,
   'folder/index.js': `${define} module.exports = define('activity', 'Index');`,
   'empty-folder/readme.txt': '',
+  'registers.mjs': `${define} (globalThis[Symbol.for('perdure.registrations')] ??= []).push(define('activity', 'R'), 5, define('http', 'RH'));`,
+  'registers-too.mjs': `import './registers.mjs'; ${define} globalThis[Symbol.for('perdure.registrations')].push(define('orchestration', 'RO'));`,
   'nothing.mjs': `export const n = 1;`,
   'broken.mjs': `import './missing.mjs';`,
   'throws.mjs': `throw 'a\\n  fit';`,
@@ -93,6 +95,10 @@ describe('modules are loaded', () => {
       'S',
       'TypedModule',
     ]);
+  });
+
+  it('that register their functions, each once, whoever imports them', async () => {
+    expect(await load('registers-too.mjs', 'registers.mjs', 'default-one.mjs')).toEqual(['R', 'RO', 'D', 'http RH']);
   });
 
   it('none at all', async () => {

@@ -1,7 +1,8 @@
 /** Serves the user's own HTTP triggers below `/api/`. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { httpMethods, type HttpTriggerDefinition } from '../../client/http-trigger.ts';
+import { httpMethods, type HttpTriggerContext, type HttpTriggerDefinition } from '../../client/http-trigger.ts';
 import { DurableError } from '../../model/errors.ts';
+import type { ReplaySafeLog } from '../../model/functions.ts';
 import type { BaseUrl } from '../base-url.ts';
 import { splitTarget } from '../canonical-url.ts';
 import type { Front } from '../front.ts';
@@ -70,11 +71,25 @@ async function runTrigger(
   // What goes wrong while a streamed body is sent is no failure of the handler; so that is awaited by Fastify, not here.
   let answer: FastifyReply;
   try {
-    answer = sendTriggerResult(await match.trigger.handler(standard, client), reply);
+    answer = sendTriggerResult(
+      await match.trigger.handler(standard, client, contextOf(request, match.trigger.name)),
+      reply,
+    );
   } catch (error) {
     throw triggerProblem(error, match.trigger.name, request);
   }
   return answer;
+}
+
+function contextOf(request: FastifyRequest, trigger: string): HttpTriggerContext {
+  const at =
+    (level: keyof ReplaySafeLog): ReplaySafeLog['info'] =>
+    (message, fields) =>
+      request.log[level]({ ...fields, trigger, requestId: request.id }, message);
+  return {
+    invocationId: request.id,
+    log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+  };
 }
 
 function triggerProblem(error: unknown, trigger: string, request: FastifyRequest): unknown {

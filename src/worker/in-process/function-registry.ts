@@ -33,7 +33,8 @@ export class FunctionRegistry {
     }
     this.limits = new Map(
       [...this.#activities]
-        .filter(([, { limits }]) => Object.keys(limits).length > 0)
+        // One made by an older copy of this package has none.
+        .filter(([, { limits }]) => Object.keys(limits ?? {}).length > 0)
         .map(([key, { limits }]) => [key, limits]),
     );
     this.names = {

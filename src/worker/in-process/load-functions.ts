@@ -7,6 +7,7 @@ import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isHttpTrigger, type HttpTriggerDefinition } from '../../client/http-trigger.ts';
 import { isTokenProvider, type TokenProviderDefinition } from '../../model/durable-http.ts';
+import { takeRegistrations } from '../../durable-functions/registrations.ts';
 import { isFunctionDefinition, type FunctionDefinition } from '../../model/functions.ts';
 
 /** What a set of modules defines. */
@@ -36,9 +37,14 @@ export async function loadFunctions(paths: readonly string[]): Promise<LoadedFun
     ? await typeScriptImport()
     : nativeImport;
   const definitions = new Set<Definition>();
+  let registers = false;
   for (const { path, file } of files) {
     const found = collect(await load(path, file, importModule));
-    if (found.length === 0) {
+    const registered = takeRegistrations().filter(isDefinition);
+    registers ||= registered.length > 0;
+    found.push(...registered);
+    // Where modules register, one that another has loaded already did so then.
+    if (found.length === 0 && !registers) {
       throw new Error(
         `${path} exports no definitions. Export what orchestration(…), activity(…), entity(…) or http(…) returns, e.g. \`export const hello = orchestration('Hello', …)\`.`,
       );
@@ -109,7 +115,7 @@ async function typeScriptImport(): Promise<Import> {
 
 type Definition = FunctionDefinition | HttpTriggerDefinition | TokenProviderDefinition;
 
-function collect(module: object): readonly Definition[] {
+function collect(module: object): Definition[] {
   return Object.entries(module).flatMap(([name, exported]: [string, unknown]) => {
     const inner: readonly unknown[] = isContainer(name, exported) ? Object.values(exported) : [];
     return [exported, ...inner].filter(isDefinition);
