@@ -38,7 +38,7 @@ if (options.help) {
 
 prepare();
 const { openPostgres } = await import('./lib/postgres.mjs');
-const { SystemProcess } = await import('./lib/system-process.mjs');
+const { nodeFlags, SystemProcess } = await import('./lib/system-process.mjs');
 const { medians } = await import('./lib/stats.mjs');
 const { toMarkdown } = await import('./lib/report.mjs');
 const { workloads, systems } = await import('./lib/workloads.mjs');
@@ -118,7 +118,8 @@ for (const workload of workloads.filter(({ id }) => chosenWorkloads.includes(id)
   const cells = (results[workload.id] = {});
   const names = workload.systems.filter((system) => chosenSystems.includes(system));
   const runs = Object.fromEntries(names.map((system) => [system, []]));
-  for (let repetition = 1; repetition <= repetitions && !interrupted; repetition++) {
+  const times = workload.once ? 1 : repetitions;
+  for (let repetition = 1; repetition <= times && !interrupted; repetition++) {
     // Systems take turns, so that whatever the machine does in the meantime hits them alike.
     for (const system of names) {
       if (interrupted || cells[system]?.error) continue;
@@ -131,15 +132,13 @@ for (const workload of workloads.filter(({ id }) => chosenWorkloads.includes(id)
         runs[system].push(metrics);
         const [headline] = workload.columns.find(([name]) => name === workload.headline) ?? workload.columns[0];
         say(
-          `${clock()} ${workload.id.padEnd(7)} ${repetition}/${repetitions} ${system.padEnd(16)} ${describe(workload, metrics, headline)}`,
+          `${clock()} ${workload.id.padEnd(7)} ${repetition}/${times} ${system.padEnd(16)} ${describe(workload, metrics, headline)}`,
         );
       } catch (error) {
         if (interrupted) break;
         cells[system].error = error.message;
         failed ||= system === 'perdure';
-        say(
-          `${clock()} ${workload.id.padEnd(7)} ${repetition}/${repetitions} ${system.padEnd(16)} failed: ${error.message}`,
-        );
+        say(`${clock()} ${workload.id.padEnd(7)} ${repetition}/${times} ${system.padEnd(16)} failed: ${error.message}`);
       } finally {
         for (const one of [...running].reverse()) await one.stop();
       }
@@ -250,6 +249,7 @@ async function describeEnvironment() {
     cpu: cpus()[0]?.model ?? 'unknown',
     memoryGb: Math.round(totalmem() / 2 ** 30),
     node: text(node, ['--version']),
+    nodeFlags: nodeFlags.join(' '),
     load: loads[0].toFixed(2),
     postgres: await postgres.describe(),
   };

@@ -106,6 +106,26 @@ class BenchPostgres {
     return row;
   }
 
+  /** What Perdure's tables take, and how many of their rows are dead, in another database than the harness' own. */
+  async sizes({ url }) {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      const { rows } = await client.query(
+        `select coalesce(sum(pg_table_size(relid)) filter (where relname in ('instances', 'history')), 0)::float8 / 1e6 as "keptMb",
+           coalesce(sum(pg_indexes_size(relid)) filter (where relname in ('instances', 'history')), 0)::float8 / 1e6 as "indexMb",
+           coalesce(sum(pg_total_relation_size(relid)) filter (where relname in ('executions', 'messages', 'activity_tasks')), 0)::float8 / 1e6 as "hotMb",
+           sum(n_dead_tup)::float8 as "deadRows",
+           100.0 * sum(n_tup_hot_upd) filter (where relname = 'executions')
+             / nullif(sum(n_tup_upd) filter (where relname = 'executions'), 0)::float8 as "hotUpdates"
+         from pg_stat_user_tables where schemaname = 'perdure'`,
+      );
+      return rows[0];
+    } finally {
+      await client.end();
+    }
+  }
+
   /** Backends of a database that wait for a lock right now; waiting for the WAL flush is not one. */
   async lockWaits({ name }) {
     const [row] = await this.rows(

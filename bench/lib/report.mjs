@@ -12,7 +12,7 @@ export function toMarkdown({ environment, results, versions }) {
     `Ratios within this run are the result; absolute figures say as much about the machine. ${environment.repetitions} repetition${environment.repetitions === 1 ? '' : 's'}${environment.repetitions === 1 ? '' : ', medians'}.`,
     '',
     `- ${environment.date}, commit ${environment.commit}, command \`${environment.command}\``,
-    `- ${environment.cpus} × ${environment.cpu}, ${environment.memoryGb} GB, Node ${environment.node}; load average at the start ${environment.load}`,
+    `- ${environment.cpus} × ${environment.cpu}, ${environment.memoryGb} GB, Node ${environment.node} ${environment.nodeFlags}; load average at the start ${environment.load}`,
     `- Postgres ${Object.entries(environment.postgres)
       .map(([name, value]) => (name === 'server_version' ? value : `${name} ${value}`))
       .join(', ')}, on the same machine`,

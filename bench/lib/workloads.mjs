@@ -395,6 +395,43 @@ export const workloads = [
     },
   },
   {
+    id: 'bloat',
+    title: 'Tables, indexes and dead rows while many orchestrations run to completion, autovacuum as it is',
+    systems: ['perdure'],
+    why: alone,
+    once: true,
+    sizes: sizes([[['perdure'], { count: 20_000, steps: 4 }, { count: 1_000_000, steps: 10 }]]),
+    columns: [
+      ['firstPerSecond', 'first tenth: orchestrations/s', 0],
+      ['lastPerSecond', 'last tenth: orchestrations/s', 0],
+      ['keptMb', 'instances and history, MB', 0],
+      ['indexMb', 'their indexes, MB', 0],
+      ['hotMb', 'executions, inbox, queue: largest MB', 1],
+      ['deadRows', 'dead rows: most seen', 0],
+      ['hotUpdates', 'HOT updates of executions, %', 1],
+    ],
+    headline: 'lastPerSecond',
+    measure: async (bench, system, { count, steps }) => {
+      const { driver, database } = await bench.start(system);
+      const series = [];
+      for (let step = 1; step <= steps; step++) {
+        const { perSecond } = await driver.run('hello', { count: count / steps });
+        series.push({ orchestrations: (count / steps) * step, perSecond, ...(await bench.postgres.sizes(database)) });
+      }
+      const last = series.at(-1);
+      return {
+        firstPerSecond: series[0].perSecond,
+        lastPerSecond: last.perSecond,
+        keptMb: last.keptMb,
+        indexMb: last.indexMb,
+        hotMb: Math.max(...series.map(({ hotMb }) => hotMb)),
+        deadRows: Math.max(...series.map(({ deadRows }) => deadRows)),
+        hotUpdates: last.hotUpdates,
+        series,
+      };
+    },
+  },
+  {
     id: 'memory',
     title: 'Many waiting instances: resident memory of the worker process',
     systems: ['perdure'],
