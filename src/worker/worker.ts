@@ -25,7 +25,7 @@ const abortGraceMs = 500;
 const claimEndMs = 2_000;
 /** How long giving back what is left may take. */
 const handOverMs = 5_000;
-const maxMaintenanceMs = 10_000;
+const maxMaintenanceMs = 15_000;
 /** Instances claimed even when all activity slots are taken, one handful after the other: their turns must go on. */
 const minClaim = 16;
 const maxClaim = 1_000;
@@ -334,7 +334,7 @@ export class Worker {
 
   async #maintain(): Promise<void> {
     const { store, unregisteredGraceMs, pollMs, log } = this.#options;
-    const everyMs = Math.max(pollMs, Math.min(maxMaintenanceMs, unregisteredGraceMs / 3));
+    const everyMs = Math.max(pollMs, Math.min(maxMaintenanceMs, unregisteredGraceMs / 2));
     if (this.#own.now() - this.#maintainedAt < everyMs) return;
     this.#maintainedAt = this.#own.now();
     const hubId = this.#hubId;
