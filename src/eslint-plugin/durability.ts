@@ -21,6 +21,8 @@ export interface Classified {
   readonly sourceCode: SourceCode;
   /** Names of functions that the user says give tasks. */
   readonly tasks: ReadonlySet<string>;
+  /** What contexts are called in this file. */
+  readonly contexts: ReadonlySet<string>;
 }
 
 export function durabilityOf(given: Classified, node: Node | undefined, depth = 0): Durability {
@@ -74,7 +76,7 @@ function ofCall(given: Classified, call: Node, depth: number): Durability {
   }
   // It is looked at itself.
   if (calledFunction(sourceCode, callee) !== undefined) return durable;
-  if (origin === undefined || isContextGiven(call)) return unknown;
+  if (origin === undefined || isContextGiven(given, call)) return unknown;
   return foreign(`${sourceCode.text.slice(...rangeOf(callee ?? call))}(…)`);
 }
 
@@ -110,10 +112,10 @@ function ofCallback(given: Classified, callback: Node | undefined, depth: number
 }
 
 /** A helper of another file that gets the context awaits tasks of it. */
-function isContextGiven(call: Node): boolean {
+function isContextGiven({ contexts }: Classified, call: Node): boolean {
   return children(call, 'arguments').some((argument) => {
     const name = nameOf(argument) ?? (argument.type === 'MemberExpression' ? keyOf(argument, 'property') : undefined);
-    return name === 'ctx' || name === 'context' || name === 'df';
+    return name !== undefined && contexts.has(name);
   });
 }
 

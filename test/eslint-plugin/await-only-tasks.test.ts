@@ -26,6 +26,7 @@ javaScript.run('await-only-tasks', awaitOnlyTasks, {
     inAsync('await step(ctx);') + ' async function step(ctx) { await ctx.callActivity("A"); }',
     imports + inAsync('await load(ctx, input);'),
     imports + inDf('const x = yield* load(context.df);'),
+    `${imports} import { orchestration } from 'perdure'; orchestration('O', async (c) => { c.newGuid(); await load(c); });`,
     inAsync('await input.task; await input.run();'),
     // Callables of durable-functions are imported too: the option says so.
     { code: imports + inAsync('await load(input);'), options: [{ tasks: ['load'] }] },

@@ -24,6 +24,8 @@ export interface Difference {
   readonly expected: string;
   /** What the code did instead. */
   readonly found: string;
+  /** The action by which it did so, if it was one. */
+  readonly actionId?: number;
   /** Where it did so, when that is known: `file:line:column`. */
   readonly site?: string;
 }

@@ -8,7 +8,9 @@ import type { PlacedDifference } from './difference.ts';
 
 /** What went wrong with a run that was no decision of its code. */
 export type Problem =
-  { readonly kind: 'stuck' } | { readonly kind: 'difference'; readonly difference: PlacedDifference };
+  /** `lastId`: the number of its last action, -1 for none. */
+  | { readonly kind: 'stuck'; readonly lastId: number }
+  | { readonly kind: 'difference'; readonly difference: PlacedDifference };
 
 /** Something that is not the same in every replay, seen while user code ran. */
 export interface Finding {
@@ -26,10 +28,20 @@ export interface ReplayProbe {
   stop(): readonly Finding[];
 }
 
-/** Where user code called its context. */
+/**
+ * Where user code called its context, from one action on: looking at the stack for each of a million calls would take a
+ * minute, and only the end is of interest.
+ */
 export class CallTrace {
+  readonly #from: number;
   readonly #sites = new Map<number, string>();
+  #nextId = 0;
   #last: string | undefined;
+
+  /** @param from the number of the first action that is looked at */
+  constructor(from: number) {
+    this.#from = from;
+  }
 
   /** The last use of the context and its place. */
   get last(): string | undefined {
@@ -37,12 +49,15 @@ export class CallTrace {
   }
 
   used(what: string): void {
+    if (this.#nextId < this.#from) return;
     const site = callSite();
     if (site !== undefined) this.#last = `${what} at ${site}`;
   }
 
   /** An action has got its number. */
   numbered(id: number): void {
+    this.#nextId = id + 1;
+    if (id < this.#from) return;
     const site = callSite();
     if (site !== undefined) this.#sites.set(id, site);
   }

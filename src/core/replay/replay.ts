@@ -360,7 +360,7 @@ export class Replay {
 
   #stuck(): Error | undefined {
     if (this.#held !== undefined || this.#scheduler.openCount > 0 || this.#events.waiting > 0) return undefined;
-    this.#problem = { kind: 'stuck' };
+    this.#problem = { kind: 'stuck', lastId: this.#scheduler.nextId - 1 };
     return stuckError();
   }
 

@@ -155,10 +155,10 @@ export class Scheduler {
     return undefined;
   }
 
-  #describe(action: CreatingAction): Pick<Difference, 'found' | 'site'> {
+  #describe(action: CreatingAction): Pick<Difference, 'found' | 'actionId' | 'site'> {
     const found = describeAction(action);
     const site = this.#scope.trace?.siteOf(action.id);
-    return site === undefined ? { found } : { found, site };
+    return { found, actionId: action.id, ...(site === undefined ? {} : { site }) };
   }
 
   /** A turn that was rewound is over: what the code asks for in it and history does not know is new, and goes on. */

@@ -16,7 +16,7 @@ export function* explainProblem(
   problem: Problem,
   again: { readonly run: (trace: CallTrace) => WatchedRun; readonly probe: ReplayProbe | undefined },
 ): Generator<Step, string, void> {
-  const trace = new CallTrace();
+  const trace = new CallTrace(problem.kind === 'stuck' ? problem.lastId : (problem.difference.actionId ?? Infinity));
   const run = again.run(trace);
   again.probe?.start();
   let findings = '';

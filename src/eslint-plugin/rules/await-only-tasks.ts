@@ -1,8 +1,8 @@
 /** Awaits and yields, in code that is replayed, of something that no event of a history answers. */
-import type { Rule } from 'eslint';
+import type { Rule, SourceCode } from 'eslint';
 import { durabilityOf, type Classified } from '../durability.ts';
 import { forbiddenBy } from '../forbidden.ts';
-import { walkReplayed, type ReplayedFunction } from '../orchestrators.ts';
+import { replayedFunctions, walkReplayed, type ReplayedFunction } from '../orchestrators.ts';
 import { originOf } from '../origins.ts';
 import { child, functionAround, type Node } from '../syntax.ts';
 
@@ -37,7 +37,11 @@ export const awaitOnlyTasks: Rule.RuleModule = {
   },
   create: (context) => ({
     'Program:exit': () => {
-      const given: Classified = { sourceCode: context.sourceCode, tasks: new Set(tasksOf(context.options[0])) };
+      const given: Classified = {
+        sourceCode: context.sourceCode,
+        tasks: new Set(tasksOf(context.options[0])),
+        contexts: contextNames(context.sourceCode),
+      };
       walkReplayed(context.sourceCode, (node, within) => {
         const problem = problemOf(given, node);
         if (problem === undefined) return;
@@ -101,6 +105,12 @@ function combined({ context }: ReplayedFunction, { method }: Readonly<Record<str
 function isReportedAnyway({ sourceCode }: Classified, argument: Node | undefined): boolean {
   const origin = originOf(sourceCode, child(argument, 'callee'));
   return origin !== undefined && forbiddenBy(origin) !== undefined;
+}
+
+/** Beside those that functions of this file have, what contexts are called everywhere. */
+function contextNames(sourceCode: SourceCode): ReadonlySet<string> {
+  const own = replayedFunctions(sourceCode).flatMap(({ context }) => context?.split('.')[0] ?? []);
+  return new Set(['ctx', 'context', 'df', ...own]);
 }
 
 function tasksOf(options: unknown): readonly string[] {

@@ -14,6 +14,8 @@ type Method = (this: unknown, ...given: readonly unknown[]) => unknown;
 const time = 'ctx.currentUtcDateTime';
 const activity = 'an activity';
 
+const mostLooks = 1_000;
+
 /** Kinds of asynchronous resources, by what their makers are called. */
 const resources: Readonly<Record<string, readonly [what: string, instead: string]>> = {
   Timeout: ['a timer', 'ctx.createTimer'],
@@ -39,7 +41,11 @@ export class WorldProbe implements ReplayProbe {
   readonly #restore: (() => void)[] = [];
 
   start(): void {
+    let looks = 0;
     const note: Note = (what, instead) => {
+      // A loop that asks for the time a million times is known after the first.
+      looks += 1;
+      if (looks > mostLooks) return;
       const site = callSite();
       // What other code of this thread does meanwhile, e.g. a driver of the database, is code of packages.
       if (site !== undefined && !site.includes('/node_modules/')) this.#findings.push({ what, site, instead });
