@@ -7,6 +7,8 @@ const mocked: unique symbol = Symbol('perdure.mock');
 export interface MockCall {
   /** Counts the calls of this activity in its environment from 0, retries and redeliveries included. */
   readonly index: number;
+  /** From now on the environment counts as at rest although this call has not ended: time can pass meanwhile. */
+  readonly park: () => void;
 }
 
 /** The body of a mock. */
@@ -30,7 +32,7 @@ export function mock<Input = unknown, Output = unknown>(
   handler: MockHandler<Input, Output>,
 ): MockDefinition<Input, Output> {
   // Outside an environment nothing counts its calls.
-  const run = (input: Input, context: ActivityContext) => handler(input, context, { index: 0 });
+  const run = (input: Input, context: ActivityContext) => handler(input, context, { index: 0, park: () => undefined });
   const definition = typeof target === 'string' ? activity<Input, Output>(target, run) : { ...target, run };
   return { ...definition, [mocked]: handler };
 }
@@ -66,7 +68,18 @@ export function failFirst<Input, Output>(
   error?: Error,
 ): MockHandler<Input, Output> {
   return (input, context, call) => {
-    if (call.index >= times) return then(input, context, { index: call.index - times });
+    if (call.index >= times) return then(input, context, { ...call, index: call.index - times });
     throw error ?? new Error(`Call ${call.index + 1} of '${context.activityName}' fails on purpose.`);
+  };
+}
+
+/** A handler for {@link mock} that does not end until it is told to stop: its time is up, or its orchestration ended. */
+export function hang(): MockHandler<unknown, never> {
+  return async (_input, { signal }, { park }) => {
+    park();
+    if (!signal.aborted) {
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    }
+    throw new Error('The call was told to stop.', { cause: signal.reason });
   };
 }

@@ -72,6 +72,7 @@ export class Simulation {
     this.#executor = new TestExecutor({
       chosen,
       calls: this.activityCalls,
+      meter: this.#meter,
       now: () => new Date(this.now),
       ...(options.log === undefined ? {} : { log: options.log }),
     });

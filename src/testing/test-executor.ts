@@ -11,21 +11,29 @@ import { InProcessExecutor } from '../worker/in-process/in-process-executor.ts';
 import type { ActivityCalls, BegunCall } from './activity-calls.ts';
 import type { ChosenFunctions } from './functions.ts';
 import { mockHandlerOf } from './mock.ts';
+import type { WorkMeter } from './work-meter.ts';
 import { decisionWithOwnFrames, withOwnFrames } from './own-frames.ts';
 
 export interface TestExecutorOptions {
   readonly chosen: ChosenFunctions;
   readonly calls: ActivityCalls;
+  readonly meter: WorkMeter;
   readonly now: () => Date;
   readonly log?: UserLogWriter;
+}
+
+/** A call under way. */
+interface RunningCall extends BegunCall {
+  /** Its end is not waited for any more. */
+  readonly park: () => void;
 }
 
 export class TestExecutor implements Executor {
   readonly #options: TestExecutorOptions;
   readonly #executor: InProcessExecutor;
   /** The call that the code that asks is part of. */
-  readonly #current = new AsyncLocalStorage<BegunCall>();
-  readonly #begun = new Set<BegunCall>();
+  readonly #current = new AsyncLocalStorage<RunningCall>();
+  readonly #running = new Set<RunningCall>();
 
   /** @throws DurableError `InvalidArgument` when two functions have one name */
   constructor(options: TestExecutorOptions) {
@@ -85,27 +93,35 @@ export class TestExecutor implements Executor {
   }
 
   async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
-    const call = this.#options.calls.begin(work, this.#options.now());
-    this.#begun.add(call);
+    const begun = this.#options.calls.begin(work, this.#options.now());
+    const end = this.#options.meter.begin(`activity '${work.name}' of instance '${work.instanceId}'`);
+    const call: RunningCall = { ...begun, park: end };
+    this.#running.add(call);
     const ended = await this.#current.run(call, () => this.#executor.runActivity(work, cancellation));
     const outcome = ended.kind === 'failed' ? { ...ended, failure: withOwnFrames(ended.failure) } : ended;
-    this.#begun.delete(call);
+    this.#running.delete(call);
     call.ended(outcome);
+    end();
     return outcome;
   }
 
   /** The worker has died: what had not ended is lost. */
   loseCalls(): void {
-    for (const call of this.#begun) call.lost();
-    this.#begun.clear();
+    for (const call of this.#running) {
+      call.lost();
+      call.park();
+    }
+    this.#running.clear();
   }
 
   /** Tells a mock which call it is. */
   #counted(definition: FunctionDefinition): FunctionDefinition {
     const handler = mockHandlerOf(definition);
     if (handler === undefined) return definition;
-    const run: typeof handler = (input, context) =>
-      handler(input, context, { index: this.#current.getStore()?.index ?? 0 });
+    const run: typeof handler = (input, context) => {
+      const { index = 0, park = () => undefined } = this.#current.getStore() ?? {};
+      return handler(input, context, { index, park });
+    };
     return { ...definition, run } as FunctionDefinition;
   }
 }

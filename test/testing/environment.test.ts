@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { activity, entity, orchestration } from 'perdure';
-import { createTestEnvironment, failFirst, inTurn, mock, mockHttp, type TestEnvironmentOptions } from 'perdure/testing';
+import {
+  createTestEnvironment,
+  failFirst,
+  hang,
+  inTurn,
+  mock,
+  mockHttp,
+  type TestEnvironmentOptions,
+} from 'perdure/testing';
 import { gate } from '../support/gate.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -335,6 +343,25 @@ describe('mocks', () => {
       '1 Charge 0',
       '2 Charge 1',
     ]);
+  });
+
+  it('can hang until their time is up, while time passes', async () => {
+    const impatient = orchestration('Impatient', async (ctx) => {
+      try {
+        return await ctx.callActivity(charge, 1, { timeout: '30s' });
+      } catch (error) {
+        return [error instanceof Error ? error.message : error, ctx.currentUtcDateTime];
+      }
+    });
+    for (const mode of modes) {
+      const env = createTestEnvironment({ functions: [impatient, mock(charge, hang())], ...mode });
+      const id = await env.client.startNew(impatient);
+      await env.advance('29s');
+      expect(env.activityCalls(charge)).toMatchObject([{ outcome: { kind: 'running' } }]);
+      await env.advance('1s');
+      expect(await env.outputOf(id)).toEqual([expect.stringContaining('timed out'), '2026-01-01T00:00:30.000Z']);
+      expect(env.activityCalls(charge)).toMatchObject([{ outcome: { kind: 'failed' } }]);
+    }
   });
 
   it('of one activity twice, and things that are no definitions, are refused', () => {
