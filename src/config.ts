@@ -57,6 +57,8 @@ export interface HttpLimitsConfig {
   readonly maxHeapPercent: number;
 }
 
+const mebi = 1_048_576;
+
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export const logFormats = ['pretty', 'json'] as const;
 
@@ -72,6 +74,17 @@ export interface DurableHttpConfig {
   readonly allow: readonly string[];
   readonly pollIntervalMs: number;
   readonly maxResponseBytes: number;
+}
+
+/** How large what is stored may become. Lengths are in UTF-16 units of JSON. */
+export interface StorageLimitsConfig {
+  readonly maxPayloadLength: number;
+  readonly maxTurnLength: number;
+  readonly maxHistoryLength: number;
+  readonly maxHistoryEvents: number;
+  readonly maxActionsPerTurn: number;
+  readonly maxCustomStatusBytes: number;
+  readonly maxInstanceIdLength: number;
 }
 
 /** All settings of `perdure start`. */
@@ -91,6 +104,7 @@ export interface Config {
   /** `undefined` is a worker without HTTP. */
   readonly http: HttpConfig | undefined;
   readonly durableHttp: DurableHttpConfig;
+  readonly storageLimits: StorageLimitsConfig;
   readonly log: LogConfig;
 }
 
@@ -130,6 +144,13 @@ export interface StartFlags {
   readonly httpAllow?: string;
   readonly httpPollMs?: string;
   readonly httpMaxResponseBytes?: string;
+  readonly maxPayloadLength?: string;
+  readonly maxTurnLength?: string;
+  readonly maxHistoryLength?: string;
+  readonly maxHistoryEvents?: string;
+  readonly maxActionsPerTurn?: string;
+  readonly maxCustomStatusBytes?: string;
+  readonly maxInstanceIdLength?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly allowAnonymous?: boolean;
@@ -190,12 +211,35 @@ export function readConfig(sources: ConfigSources): Config {
     ),
     http: flags.http === false ? undefined : httpConfig(flags, env),
     durableHttp: durableHttpConfig(flags, env),
+    storageLimits: storageLimitsConfig(flags, env),
     log: {
       level: oneOf(setting(env, '--log-level', flags.logLevel, 'PERDURE_LOG_LEVEL'), logLevels) ?? 'info',
       format:
         oneOf(setting(env, '--log-format', flags.logFormat, 'PERDURE_LOG_FORMAT'), logFormats) ??
         (isTerminal ? 'pretty' : 'json'),
     },
+  };
+}
+
+function storageLimitsConfig(flags: StartFlags, env: Environment): StorageLimitsConfig {
+  const read = (
+    name: keyof StorageLimitsConfig,
+    range: { readonly from: number; readonly to: number; readonly default: number },
+  ): number => {
+    const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return integer(
+      setting(env, `--${words}`, flags[name], `PERDURE_${words.toUpperCase().replaceAll('-', '_')}`),
+      range,
+    );
+  };
+  return {
+    maxPayloadLength: read('maxPayloadLength', { from: 1_024, to: 128 * mebi, default: 16 * mebi }),
+    maxTurnLength: read('maxTurnLength', { from: 65_536, to: 256 * mebi, default: 64 * mebi }),
+    maxHistoryLength: read('maxHistoryLength', { from: 65_536, to: 1_024 * mebi, default: 256 * mebi }),
+    maxHistoryEvents: read('maxHistoryEvents', { from: 10, to: 10_000_000, default: 1_000_000 }),
+    maxActionsPerTurn: read('maxActionsPerTurn', { from: 1, to: 1_000_000, default: 100_000 }),
+    maxCustomStatusBytes: read('maxCustomStatusBytes', { from: 2, to: mebi, default: 16_384 }),
+    maxInstanceIdLength: read('maxInstanceIdLength', { from: 32, to: 256, default: 256 }),
   };
 }
 

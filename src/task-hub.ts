@@ -11,6 +11,7 @@ import { LocalAccess } from './client/local-access.ts';
 import { LocalClient } from './client/local-client.ts';
 import type { Placement } from './client/local-client-parts.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
+import { defaultLimits, type ExecutionLimits } from './core/state/close-turn.ts';
 import { planRewind } from './core/state/rewind.ts';
 import type { FunctionDefinition } from './model/functions.ts';
 import { DurableError } from './model/errors.ts';
@@ -60,8 +61,20 @@ export interface TaskHubOptions {
   readonly unregisteredActivityGraceMs?: number;
   /** Suspended orchestrators kept in memory. 0 replays every turn from history. Default 10,000. */
   readonly maxLiveInstances?: number;
-  /** Largest payload in characters of JSON. Default 16,777,216. */
+  /** Largest input, event, result or output in characters of JSON. Default 16,777,216. */
   readonly maxPayloadLength?: number;
+  /** What one turn may write, in characters of JSON; more fails its instance. Default 67,108,864. */
+  readonly maxTurnLength?: number;
+  /** What the history of an execution may grow to, in characters of JSON. Default 268,435,456. */
+  readonly maxHistoryLength?: number;
+  /** The same in events. Default 1,000,000. */
+  readonly maxHistoryEvents?: number;
+  /** What an orchestrator may ask for between two waits. Default 100,000. */
+  readonly maxActionsPerTurn?: number;
+  /** Largest custom status in bytes of UTF-8. Default 16,384. */
+  readonly maxCustomStatusBytes?: number;
+  /** Longest instance id of a start, in UTF-16 units; at most 256, the default. */
+  readonly maxInstanceIdLength?: number;
   /** How long records of the audit log are kept, in ms; 0 keeps them for ever. Default 7,776,000,000: 90 days. */
   readonly auditRetentionMs?: number;
   /** Default: silent. */
@@ -94,6 +107,7 @@ const defaults = {
   maxLiveInstances: 10_000,
   maxLiveWeight: 64 * 1_048_576,
   maxPayloadLength: 16_777_216,
+  maxInstanceIdLength: 256,
   auditRetentionMs: 90 * 86_400_000,
 };
 
@@ -112,6 +126,12 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
   const maxActivities = positive('maxActivities', options.maxActivities ?? defaults.maxActivities);
   const maxTurns = positive('maxTurns', options.maxTurns ?? defaults.maxTurns);
+  const maxPayloadLength = positive('maxPayloadLength', options.maxPayloadLength ?? defaults.maxPayloadLength);
+  const maxInstanceIdLength = Math.min(
+    defaults.maxInstanceIdLength,
+    positive('maxInstanceIdLength', options.maxInstanceIdLength ?? defaults.maxInstanceIdLength),
+  );
+  const limits = executionLimits(options);
   const { durableHttp = {}, functions = [] } = options;
   for (const name of ['pollIntervalMs', 'maxResponseBytes'] as const) {
     if (durableHttp[name] !== undefined) positive(`durableHttp.${name}`, durableHttp[name]);
@@ -120,6 +140,10 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const executor = new InProcessExecutor({
     functions,
     builtIns: [http.activity],
+    maxPayloadLength,
+    ...(options.maxCustomStatusBytes === undefined
+      ? {}
+      : { maxCustomStatusBytes: positive('maxCustomStatusBytes', options.maxCustomStatusBytes) }),
     ...(durableHttp.pollIntervalMs === undefined ? {} : { httpPollIntervalMs: durableHttp.pollIntervalMs }),
     log: (level, message, fields) => logger[level](fields, message),
   });
@@ -150,11 +174,13 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
             maxInstances: options.maxLiveInstances ?? defaults.maxLiveInstances,
             maxWeight: defaults.maxLiveWeight,
           },
+          limits,
         });
   const clients = openClients(store, {
     taskHub,
     pollMs,
-    maxPayloadLength: options.maxPayloadLength ?? defaults.maxPayloadLength,
+    maxPayloadLength,
+    maxInstanceIdLength,
     declared: new DeclaredValues(functions),
     ...(worker ? { placement: worker } : {}),
   });
@@ -195,6 +221,7 @@ function openClients(
     readonly taskHub: string;
     readonly pollMs: number;
     readonly maxPayloadLength: number;
+    readonly maxInstanceIdLength: number;
     readonly declared: DeclaredValues;
     readonly placement?: Placement;
   },
@@ -206,6 +233,7 @@ function openClients(
     known: new KnownFunctions(store),
     pollMs: options.pollMs,
     maxPayloadLength: options.maxPayloadLength,
+    maxInstanceIdLength: options.maxInstanceIdLength,
     placement: options.placement,
     planRewind,
   };
@@ -226,6 +254,16 @@ function openClients(
     },
     ping: () => store.ping(),
     close: () => waiters.close(),
+  };
+}
+
+function executionLimits(options: TaskHubOptions): ExecutionLimits {
+  const { maxActionsPerTurn, maxHistoryEvents, maxHistoryLength, maxTurnLength } = options;
+  return {
+    maxActionsPerTurn: positive('maxActionsPerTurn', maxActionsPerTurn ?? defaultLimits.maxActionsPerTurn),
+    maxEvents: positive('maxHistoryEvents', maxHistoryEvents ?? defaultLimits.maxEvents),
+    maxHistoryLength: positive('maxHistoryLength', maxHistoryLength ?? defaultLimits.maxHistoryLength),
+    maxTurnLength: positive('maxTurnLength', maxTurnLength ?? defaultLimits.maxTurnLength),
   };
 }
 

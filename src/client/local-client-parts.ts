@@ -21,6 +21,8 @@ export interface LocalClientParts {
   readonly pollMs: number;
   /** Largest payload in UTF-16 units. */
   readonly maxPayloadLength: number;
+  /** Longest instance id, in UTF-16 units. Default 256. */
+  readonly maxInstanceIdLength?: number;
   readonly placement: Placement | undefined;
   /** What is known of the values that come in. Default: nothing, any value is taken. */
   readonly declared?: DeclaredValues;

@@ -84,7 +84,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     // A blank id is no id (DurableClient.cs).
     const givenId = start.instanceId === undefined || start.instanceId.trim() === '' ? undefined : start.instanceId;
     const instanceId = givenId ?? this.#newId();
-    refuse(instanceIdProblem(instanceId));
+    refuse(instanceIdProblem(instanceId, this.#parts.maxInstanceIdLength));
     if (version !== undefined) refuse(versionProblem(version));
     if (tags !== undefined) refuse(tagsProblem(tags));
     const policy = start.onExisting === undefined ? undefined : policyOf(start.onExisting);
@@ -226,7 +226,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     await this.#turn(instanceId, {
       verb: 'suspend',
       event: { type: 'ExecutionSuspended', ...withReason(reason) },
-      allowed: (status) => status !== 'Suspended',
+      suspends: true,
       reached: (status) => status === 'Suspended',
     });
   }
@@ -235,7 +235,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     await this.#turn(instanceId, {
       verb: 'resume',
       event: { type: 'ExecutionResumed', ...withReason(reason) },
-      allowed: (status) => status === 'Suspended',
+      suspends: false,
       reached: (status) => status !== 'Suspended',
     });
   }
@@ -322,15 +322,16 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     command: {
       readonly verb: 'suspend' | 'resume';
       readonly event: ClientEvent;
-      readonly allowed: (status: RuntimeStatus) => boolean;
+      readonly suspends: boolean;
       readonly reached: (status: RuntimeStatus) => boolean;
     },
   ): Promise<void> {
-    const instance = await this.#require(instanceId);
-    if (!command.allowed(instance.runtimeStatus)) {
+    const found = await this.#findSuspension(instanceId);
+    if (found.suspended === command.suspends) {
+      const state = found.suspended ? 'Suspended' : found.status === 'Suspended' ? 'Running' : found.status;
       throw new DurableError(
         'InvalidTransition',
-        `Cannot ${command.verb} the orchestration instance ${instanceId} because instance is in the ${instance.runtimeStatus} state.`,
+        `Cannot ${command.verb} the orchestration instance ${instanceId} because instance is in the ${state} state.`,
       );
     }
     await this.#send(instanceId, command.event);
@@ -340,6 +341,17 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
       if (now === undefined || isTerminal(now.runtimeStatus) || command.reached(now.runtimeStatus)) return;
       await delay(pause);
     }
+  }
+
+  /** With what waits for it: a resume may follow a suspend that no worker has seen yet. */
+  async #findSuspension(instanceId: string): Promise<{ readonly status: RuntimeStatus; readonly suspended: boolean }> {
+    const { store } = this.#parts;
+    const hubId = await store.findHub(this.taskHub);
+    const isNone = hubId === undefined || isImpossible(instanceId) || isEntityInstanceId(instanceId);
+    const found = isNone ? undefined : await store.findSuspension(hubId, instanceId);
+    if (found === undefined) throw notFound(instanceId);
+    if (isTerminal(found.status)) throw terminal(instanceId, found.status);
+    return found;
   }
 
   async #require(instanceId: string): Promise<OrchestrationInstance> {

@@ -69,10 +69,10 @@ const maxTagsLength = 8_000;
  * Durable Functions (`DurableClient.cs`): no leading `@`, none of `/ \ # ?`, no control characters, at most 256
  * UTF-16 units.
  */
-export function instanceIdProblem(id: string): string | null {
+export function instanceIdProblem(id: string, maxLength = maxInstanceIdLength): string | null {
   if (id.length === 0) return 'An instance id must not be empty.';
-  if (id.length > maxInstanceIdLength) {
-    return `An instance id must have at most ${maxInstanceIdLength} characters; this one has ${id.length}.`;
+  if (id.length > maxLength) {
+    return `An instance id must have at most ${maxLength} characters; this one has ${id.length}.`;
   }
   if (id.startsWith('@')) return "An instance id must not start with '@': such ids are reserved for entities.";
   if (id === '.' || id === '..') return "An instance id must not be '.' or '..': no URL can address it.";

@@ -26,6 +26,7 @@ export async function serve(request: StartRequest): Promise<void> {
     given: request.modules,
     workingDirectory: process.cwd(),
     worker: config.worker,
+    ...config.storageLimits,
   });
   const logger = createLogger(config.log);
   const shutdown = listenForShutdown(logger);

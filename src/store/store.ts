@@ -205,6 +205,14 @@ export interface ClientStore extends EntityCareStore {
     page: { readonly limit: number; readonly continuationToken?: string },
   ): Promise<InstancePage>;
   /**
+   * Whether an instance is suspended once all that waits for it has been applied: a request may be stored before the one
+   * before it has been.
+   */
+  findSuspension(
+    hubId: number,
+    instanceId: string,
+  ): Promise<{ readonly status: RuntimeStatus; readonly suspended: boolean } | undefined>;
+  /**
    * Makes a Failed instance Running again under a new execution id, in one transaction: appends the plan's event, inserts its
    * tasks and timers and a message that wakes it. What the old execution left in the queue is removed, what still comes
    * of it is dropped.

@@ -230,6 +230,7 @@ export class OrchestrationProcessor {
       messages: contents?.messages ?? [],
       local,
       now,
+      maxLength: this.#options.limits.maxTurnLength / 2,
       ...(lostTasks ? { lostTasks } : {}),
     });
     if ('discard' in opened) return this.#discard(live, opened.discard);

@@ -108,6 +108,15 @@ describe('suspend and resume', () => {
     expectEmpty(await it6.api.post(`/instances/${id}/suspend?taskHub=idle-207`), 202);
   });
 
+  test('#207 and taken back again before anybody has seen it', async () => {
+    const id = await it6.api.pending('idle-207');
+    const ask = (what: string) => it6.api.post(`/instances/${id}/${what}?taskHub=idle-207`);
+    expectEmpty(await ask('suspend'), 202);
+    expectError(await ask('suspend'), 409);
+    expectEmpty(await ask('resume'), 202);
+    expectError(await ask('resume'), 409);
+  });
+
   test('#209 nothing moves while it is suspended', async () => {
     const id = await it6.api.running('Nap', 0.3);
     await it6.api.post(`/instances/${id}/suspend`);

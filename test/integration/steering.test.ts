@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { activity, orchestration } from '../../src/model/functions.ts';
 import { gate } from '../support/gate.ts';
-import { eventsOf, historyOf } from '../support/history.ts';
+import { eventsOf, historyOf, typesOf } from '../support/history.ts';
 import { freshName, inBothModes } from '../support/task-hubs.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -191,6 +191,48 @@ inBothModes('suspend and resume', ({ open }) => {
     await hub.client.resume(id);
     await hub.client.raiseEvent(id, 'Go', 'went on');
     expect((await hub.finish(id)).output).toBe('went on');
+  });
+
+  it.each(['scheduled for later', 'that no worker has seen'])(
+    'B118, B119: of an instance %s, requests count in the order in which they were sent',
+    async (which) => {
+      const taskHub = freshName();
+      const early = await open({ taskHub, worker: false, pollMs: 10 });
+      const startAt = which.startsWith('scheduled') ? '1s' : undefined;
+      const id = await early.client.startNew(takesTen, startAt === undefined ? {} : { startAt });
+      await expect(early.client.resume(id)).rejects.toMatchObject({ code: 'InvalidTransition' });
+      await early.client.suspend(id);
+      await expect(early.client.suspend(id)).rejects.toMatchObject({
+        code: 'InvalidTransition',
+        message: expect.stringContaining('Suspended'),
+      });
+      await early.client.resume(id);
+      await expect(early.client.resume(id)).rejects.toMatchObject({ code: 'InvalidTransition' });
+      await early.client.suspend(id);
+      const hub = await open({ taskHub, functions: [takesTen] });
+      await hub.reach(id, 'Suspended');
+      for (let n = 0; n < 10; n += 1) await hub.client.raiseEvent(id, 'Item', n);
+      await hub.client.resume(id);
+      expect((await hub.finish(id)).output).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      const types = typesOf(await historyOf(hub, id)).filter((type) => /Suspended|Resumed/.test(type));
+      expect(types).toEqual(['ExecutionSuspended', 'ExecutionResumed', 'ExecutionSuspended', 'ExecutionResumed']);
+    },
+  );
+
+  it('B119: a suspend that a long turn has not taken yet can be taken back', async () => {
+    const [begun, release] = [gate(), gate()];
+    const slow = activity('Slow', async () => {
+      begun.open();
+      await release.passed;
+    });
+    const body = orchestration('Body', (ctx) => ctx.callActivity(slow));
+    const hub = await open({ functions: [body, slow] });
+    const id = await hub.client.startNew(body);
+    await begun.passed;
+    await Promise.all([hub.client.suspend(id), hub.client.suspend(id).catch(() => undefined)]);
+    await hub.client.resume(id);
+    release.open();
+    expect((await hub.finish(id)).runtimeStatus).toBe('Completed');
   });
 
   it('B120: works without a reason, and again and again', async () => {

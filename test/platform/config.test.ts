@@ -17,6 +17,15 @@ test('without flags and environment the documented defaults apply', () => {
     schema: 'perdure',
     worker: true,
     leaseMs: 30_000,
+    storageLimits: {
+      maxPayloadLength: 16_777_216,
+      maxTurnLength: 67_108_864,
+      maxHistoryLength: 268_435_456,
+      maxHistoryEvents: 1_000_000,
+      maxActionsPerTurn: 100_000,
+      maxCustomStatusBytes: 16_384,
+      maxInstanceIdLength: 256,
+    },
     pollMs: 1_000,
     auditRetentionMs: 90 * 86_400_000,
     http: {
@@ -160,4 +169,12 @@ describe('the system key from a file', () => {
     expect(() => read({}, { PERDURE_SYSTEM_KEY_FILE: empty })).toThrow(/PERDURE_SYSTEM_KEY_FILE.*empty/);
     expect(() => read({}, { PERDURE_SYSTEM_KEY_FILE: '/nowhere/key' })).toThrow(/PERDURE_SYSTEM_KEY_FILE.*read/);
   });
+});
+
+test('limits of what is stored come from flags and variables, and errors name both', () => {
+  const { storageLimits } = read({ maxTurnLength: '100000' }, { PERDURE_MAX_HISTORY_EVENTS: '500' });
+  expect(storageLimits).toMatchObject({ maxTurnLength: 100_000, maxHistoryEvents: 500, maxPayloadLength: 16_777_216 });
+  expect(() => read({ maxInstanceIdLength: '257' })).toThrow(
+    '--max-instance-id-length (PERDURE_MAX_INSTANCE_ID_LENGTH) must be a whole number from 32 to 256',
+  );
 });

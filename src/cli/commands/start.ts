@@ -42,6 +42,22 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     .option('--poll-ms <number>', 'longest time between two looks for work [PERDURE_POLL_MS] (default: 1000)')
     .option('--max-body-bytes <number>', 'larger requests get 413 [PERDURE_MAX_BODY_BYTES] (default: 4194304)')
     .option(
+      '--max-payload-length <number>',
+      'characters of one payload [PERDURE_MAX_PAYLOAD_LENGTH] (default: 16777216)',
+    )
+    .option('--max-turn-length <number>', 'characters of one turn [PERDURE_MAX_TURN_LENGTH] (default: 67108864)')
+    .option(
+      '--max-history-length <number>',
+      'characters of a history [PERDURE_MAX_HISTORY_LENGTH] (default: 268435456)',
+    )
+    .option('--max-history-events <number>', 'events of a history [PERDURE_MAX_HISTORY_EVENTS] (default: 1000000)')
+    .option('--max-actions-per-turn <number>', 'actions of one turn [PERDURE_MAX_ACTIONS_PER_TURN] (default: 100000)')
+    .option(
+      '--max-custom-status-bytes <number>',
+      'UTF-8 of a status [PERDURE_MAX_CUSTOM_STATUS_BYTES] (default: 16384)',
+    )
+    .option('--max-instance-id-length <number>', 'characters of an id [PERDURE_MAX_INSTANCE_ID_LENGTH] (default: 256)')
+    .option(
       '--http-allow <list>',
       'names, addresses and ranges in private networks that callHttp may reach [PERDURE_HTTP_ALLOW] (default: none)',
     )

@@ -10,6 +10,7 @@ import { reportEnd } from '../../model/sub-orchestration.ts';
 import type { NewActivityTask, NewTimer, OutgoingMessage, OwnedInstance, TurnCommit } from '../../model/work.ts';
 import { nextExecution } from './continue-as-new.ts';
 import { terminateChildren, toChild } from './sub-orchestrations.ts';
+import { sizeOfEvents } from './event-size.ts';
 import { statusOf, type ExecutionState } from './execution-state.ts';
 import type { OpenedTurn } from './open-turn.ts';
 
@@ -17,9 +18,27 @@ import type { OpenedTurn } from './open-turn.ts';
 export interface ExecutionLimits {
   readonly maxActionsPerTurn: number;
   readonly maxEvents: number;
+  /** What one turn may write, roughly, in UTF-16 units of JSON. */
+  readonly maxTurnLength: number;
+  /** What the history of an execution may grow to, the same. */
+  readonly maxHistoryLength: number;
 }
 
-export const defaultLimits: ExecutionLimits = { maxActionsPerTurn: 100_000, maxEvents: 1_000_000 };
+const mebi = 1_048_576;
+
+export const defaultLimits: ExecutionLimits = {
+  maxActionsPerTurn: 100_000,
+  maxEvents: 1_000_000,
+  maxTurnLength: 64 * mebi,
+  maxHistoryLength: 256 * mebi,
+};
+
+const noLimits: ExecutionLimits = {
+  maxActionsPerTurn: Number.POSITIVE_INFINITY,
+  maxEvents: Number.POSITIVE_INFINITY,
+  maxTurnLength: Number.POSITIVE_INFINITY,
+  maxHistoryLength: Number.POSITIVE_INFINITY,
+};
 
 /** What closing needs beside the decision. */
 export interface CloseRequest {
@@ -54,12 +73,7 @@ export interface ClosedTurn {
 export function closeTurn(request: CloseRequest): ClosedTurn {
   const { state, opened } = request;
   const timestamp = opened.newEvents[0]?.timestamp ?? state.lastTimestamp;
-  const outcome = new Outcome(timestamp);
-  const overLimit = findOverLimit(request);
-  // Also when the code continues as new in this very turn.
-  if (opened.terminated !== undefined) outcome.terminate(opened.terminated.reason);
-  else if (overLimit !== undefined) outcome.fail(overLimit);
-  else for (const action of request.decision?.actions ?? []) outcome.add(action);
+  const outcome = outcomeOf(request, timestamp);
 
   const timedOut = endTimeouts(outcome, state, opened.newEvents);
   const after = suspendedAfter(state, opened.newEvents);
@@ -114,6 +128,23 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
   };
 }
 
+/** What the turn comes to; one that is too large fails its execution instead. */
+function outcomeOf(request: CloseRequest, timestamp: number): Outcome {
+  const outcome = new Outcome(timestamp);
+  // Also when the code continues as new in this very turn.
+  if (request.opened.terminated !== undefined) {
+    outcome.terminate(request.opened.terminated.reason);
+    return outcome;
+  }
+  const overCount = findOverCount(request);
+  if (overCount === undefined) for (const action of request.decision?.actions ?? []) outcome.add(action);
+  const overLimit = overCount ?? findOverSize(request, outcome.events);
+  if (overLimit === undefined) return outcome;
+  const failed = new Outcome(timestamp);
+  failed.fail(overLimit);
+  return failed;
+}
+
 /** A commit that ends an instance which cannot go on, e.g. because Postgres refuses its turn. */
 export function failTurn(
   request: Omit<CloseRequest, 'decision' | 'takeLocally' | 'hasMore' | 'limits' | 'newExecutionId'>,
@@ -123,7 +154,7 @@ export function failTurn(
     ...request,
     decision: { actions: [{ type: 'CompleteOrchestration', id: -1, status: 'Failed', failure }] },
     hasMore: false,
-    limits: defaultLimits,
+    limits: noLimits,
     newExecutionId: noExecution,
   });
   return { ...closed.commit, customStatus: request.instance.customStatus };
@@ -278,7 +309,7 @@ function suspendedAfter(state: ExecutionState, events: readonly HistoryEvent[]):
   return suspended;
 }
 
-function findOverLimit({ state, opened, decision, limits }: CloseRequest): Failure | undefined {
+function findOverCount({ state, opened, decision, limits }: CloseRequest): Failure | undefined {
   const actions = decision?.actions.length ?? 0;
   if (actions > limits.maxActionsPerTurn) {
     return {
@@ -291,6 +322,23 @@ function findOverLimit({ state, opened, decision, limits }: CloseRequest): Failu
     return {
       errorType: 'HistoryLimitExceeded',
       message: `The history would grow to ${events} events; at most ${limits.maxEvents} are allowed. Split the work over several orchestrations.`,
+    };
+  }
+  return undefined;
+}
+
+function findOverSize({ state, opened, limits }: CloseRequest, produced: readonly HistoryEvent[]): Failure | undefined {
+  const turn = sizeOfEvents(opened.newEvents) + sizeOfEvents(produced);
+  if (turn > limits.maxTurnLength) {
+    return {
+      errorType: 'TurnSizeExceeded',
+      message: `One turn would write ${turn} characters; at most ${limits.maxTurnLength} are allowed (max-turn-length). Store large data elsewhere and pass references, or split the work over several turns.`,
+    };
+  }
+  if (state.size + turn > limits.maxHistoryLength) {
+    return {
+      errorType: 'HistoryLimitExceeded',
+      message: `The history would grow to ${state.size + turn} characters; at most ${limits.maxHistoryLength} are allowed (max-history-length). Store large data elsewhere and pass references, or split the work over several orchestrations.`,
     };
   }
   return undefined;

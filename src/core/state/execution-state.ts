@@ -3,6 +3,7 @@
  * has ended. Kept up event by event, so that a turn of a live instance costs what the turn holds, not what the history
  * holds. Owns A5 and A6 together with `open-turn.ts`; the orchestrator's own state is in `core/replay`.
  */
+import { sizeOfEvent } from './event-size.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { HistoryEvent, TaskScheduled } from '../../model/history.ts';
 import type { RuntimeStatus, Tags } from '../../model/instance.ts';
@@ -23,6 +24,8 @@ export interface ExecutionState {
   /** No event is older than the one before it (decision 21). */
   lastTimestamp: number;
   eventCount: number;
+  /** Rough, in UTF-16 units. */
+  size: number;
 }
 
 /** The state before an execution's first event. */
@@ -38,6 +41,7 @@ export function emptyState(executionId: string): ExecutionState {
     tags: undefined,
     lastTimestamp: 0,
     eventCount: 0,
+    size: 0,
   };
 }
 
@@ -50,6 +54,7 @@ export function stateOf(executionId: string, history: readonly HistoryEvent[]): 
 
 export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
   state.eventCount += 1;
+  state.size += sizeOfEvent(event);
   if (event.timestamp > state.lastTimestamp) state.lastTimestamp = event.timestamp;
   switch (event.type) {
     case 'ExecutionStarted':

@@ -12,6 +12,7 @@ import type {
   TaskFailed,
 } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
+import { sizeOfEvent } from './event-size.ts';
 import type { ExecutionState } from './execution-state.ts';
 import { inOrder } from './message-order.ts';
 
@@ -27,6 +28,8 @@ export interface TurnInput {
   readonly local: readonly LocalEvent[];
   /** Database time, milliseconds since 1970. */
   readonly now: number;
+  /** About how much of the messages one turn takes, in UTF-16 units. Default: all. */
+  readonly maxLength?: number;
   /** Local activities that were lost with their worker and must be queued: a turn is due even without news. */
   readonly lostTasks?: readonly number[];
 }
@@ -66,7 +69,11 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
   const timestamp = Math.max(state.lastTimestamp, input.now);
   const filter = new NewEvents(state, { startsNow, timestamp });
   if (start !== undefined) filter.offer(start);
+  // What is too much for one turn waits for the next; one at least is taken.
+  let room = input.maxLength ?? Number.POSITIVE_INFINITY;
   for (const message of startFirst(mine)) {
+    if (room <= 0) break;
+    room -= sizeOfEvent(message.event);
     consumed.push(message.id);
     filter.offer(message.event);
   }

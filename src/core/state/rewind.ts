@@ -14,7 +14,7 @@ const endsOfTheEngine: ReadonlySet<string> = new Set([
   'NonDeterminismError',
   'NonDurableAwaitError',
   'TurnRefused',
-  'TurnLimitExceeded',
+  'TurnSizeExceeded',
   'PoisonInstance',
   'ActionLimitExceeded',
   'HistoryLimitExceeded',

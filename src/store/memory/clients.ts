@@ -1,7 +1,7 @@
 /** What clients do with single instances: start, send, look, end before the start, purge. */
 import { isEntityInstanceId } from '../../model/entity-id.ts';
-import type { ParentInstance } from '../../model/history.ts';
-import { isTerminal, terminalStatuses, type OrchestrationInstance } from '../../model/instance.ts';
+import type { InboxEvent, ParentInstance } from '../../model/history.ts';
+import { isTerminal, terminalStatuses, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
 import { eventOfTimer, type InstanceKey } from '../../model/work.ts';
 import type {
   ClientMessage,
@@ -159,4 +159,20 @@ export function rewindInstance(data: MemoryData, request: InstanceRewind): Rewin
     data.tasks.set(id, { ...task, id, hubId, instanceKey: key, executionId, createdAt: now, owner: null });
   }
   return { kind: 'rewound', key };
+}
+
+export function findSuspension(
+  data: MemoryData,
+  hubId: number,
+  instanceId: string,
+): { readonly status: RuntimeStatus; readonly suspended: boolean } | undefined {
+  const instance = data.find(hubId, instanceId);
+  if (instance === undefined) return undefined;
+  const { status } = instance.execution;
+  const requests = instance.messages.flatMap(({ event }) => {
+    const { type } = JSON.parse(event) as InboxEvent;
+    return type === 'ExecutionSuspended' || type === 'ExecutionResumed' ? [type] : [];
+  });
+  const last = requests.at(-1);
+  return { status, suspended: last === undefined ? status === 'Suspended' : last === 'ExecutionSuspended' };
 }

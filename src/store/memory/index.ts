@@ -47,6 +47,7 @@ export function openMemoryStore(data: MemoryData): Store {
       clients.getInstance(data, { hubId, instanceId }, options?.history ?? false),
     findEnded: async (keys) => clients.findEnded(data, keys),
     listInstances: async (hubId, filter, page) => listings.listInstances(data, { hubId, filter }, page),
+    findSuspension: async (hubId, instanceId) => clients.findSuspension(data, hubId, instanceId),
     rewindInstance: async (request) => {
       const outcome = clients.rewindInstance(data, request);
       if (outcome.kind === 'rewound') {

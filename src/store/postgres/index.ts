@@ -155,6 +155,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       instances.get(hubId, instanceId, choice?.history ?? false),
     findEnded: (keys) => instances.findEnded(keys),
     listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
+    findSuspension: (hubId, instanceId) => instances.findSuspension(hubId, instanceId),
     rewindInstance: async (request) => {
       const outcome = await rewinds.rewind(request);
       if (outcome.kind === 'rewound') {
@@ -251,6 +252,7 @@ function withStoreErrors(store: ClientStore): ClientStore {
     getInstance: wrap(store.getInstance),
     findEnded: wrap(store.findEnded),
     listInstances: wrap(store.listInstances),
+    findSuspension: wrap(store.findSuspension),
     rewindInstance: wrap(store.rewindInstance),
     purgeInstance: wrap(store.purgeInstance),
     purgeInstances: wrap(store.purgeInstances),

@@ -15,7 +15,7 @@ import { auditFields, auditRow, auditValues, insertAudit } from './audit-sql.ts'
 import { deleteInstance, deletions, type LockedRow } from './deletions.ts';
 import { isConnectionError, isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
-import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow } from './rows.ts';
+import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow, startOfMessage } from './rows.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 
 const maxBatch = 500;
@@ -72,6 +72,18 @@ function statements(t: Tables) {
   const execution = executionOf(t);
   return {
     send: statement('send_messages', sendText(t, false)),
+    // The last of the requests that wait, by what rows.ts writes first into a message; a look along one inbox.
+    suspension: statement(
+      'find_suspension',
+      `select coalesce(e.status, i.status) as status, (
+         select left(m.event, length($3)) = $3 from ${t.messages} m
+         where m.instance_key = i.key and (left(m.event, length($3)) = $3 or left(m.event, length($4)) = $4)
+         order by m.id desc limit 1
+       ) as suspends
+       from ${t.instances} i
+       ${execution}
+       where i.hub_id = $1 and i.instance_id = $2`,
+    ),
     sendAudited: statement('send_audited_messages', sendText(t, true)),
     recordAudit: `${insertAudit(t)} values (${auditRow(1)})`,
     // Many clients poll at once: their look-ups share a round trip. LATERAL with LIMIT, here and elsewhere, makes each a
@@ -254,6 +266,17 @@ export class Instances {
 
   async #note(client: PoolClient, audit: AuditNote | undefined): Promise<void> {
     if (audit !== undefined) await client.query(this.#sql.recordAudit, [...auditValues(audit.entry)]);
+  }
+
+  async findSuspension(
+    hubId: number,
+    instanceId: string,
+  ): Promise<{ readonly status: RuntimeStatus; readonly suspended: boolean } | undefined> {
+    const [row] = await this.#runner.rows<{ readonly status: RuntimeStatus; readonly suspends: boolean | null }>(
+      this.#sql.suspension,
+      [hubId, instanceId, startOfMessage('ExecutionSuspended'), startOfMessage('ExecutionResumed')],
+    );
+    return row && { status: row.status, suspended: row.suspends ?? row.status === 'Suspended' };
   }
 
   purge(hubId: number, instanceId: string, audit?: AuditNote): Promise<PurgeOutcome> {

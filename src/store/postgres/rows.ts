@@ -90,6 +90,11 @@ export function toEntityMessage(row: MessageRow): EntityMessage {
   return { id: row.id, visibleAt: row.visible_at, event: JSON.parse(row.event) as EntityRequest };
 }
 
+/** How the text of a message of one type begins. */
+export function startOfMessage(type: InboxEvent['type']): string {
+  return `{"type":"${type}"`;
+}
+
 export function toMessageText(event: object): string {
   return JSON.stringify(event);
 }

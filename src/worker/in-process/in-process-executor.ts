@@ -25,6 +25,8 @@ export interface InProcessExecutorOptions {
   readonly log?: UserLogWriter;
   /** Default 16 KiB. */
   readonly maxCustomStatusBytes?: number;
+  /** Largest result of an activity, in UTF-16 units of JSON. Default: no bound. */
+  readonly maxPayloadLength?: number;
   /** Default 30,000. */
   readonly httpPollIntervalMs?: number;
 }
@@ -92,6 +94,10 @@ export class InProcessExecutor implements Executor {
     }
     try {
       const result = toPayload(output, `the result of activity '${work.name}'`);
+      const { maxPayloadLength } = this.#options;
+      if (result !== undefined && maxPayloadLength !== undefined && result.length > maxPayloadLength) {
+        return tooLarge(work.name, result.length, maxPayloadLength);
+      }
       return { kind: 'completed', ...(result === undefined ? {} : { result }) };
     } catch (error) {
       // It has done its work; doing it again would give the same result.
@@ -123,6 +129,13 @@ async function checked(schema: Schema, value: unknown, what: string, error: Inva
   const result = await checkLater(schema, value);
   if (result.kind === 'valid') return result.value;
   throw new SchemaError(error, what, result.issues);
+}
+
+function tooLarge(name: string, length: number, maxLength: number): ActivityOutcome {
+  const message =
+    `The result of activity '${name}' has ${length} characters of JSON; at most ${maxLength} are allowed ` +
+    '(max-payload-length). Store large data elsewhere and return a reference.';
+  return { kind: 'failed', failure: { errorType: 'PayloadTooLarge', message, isNonRetriable: true } };
 }
 
 function notRegistered(name: string): ActivityOutcome {

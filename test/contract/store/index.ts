@@ -15,6 +15,7 @@ import { purge } from './purge.ts';
 import { queue } from './queue.ts';
 import { rewinds } from './rewinds.ts';
 import { starts } from './starts.ts';
+import { suspensions } from './suspensions.ts';
 import { terminatePending } from './terminate-pending.ts';
 import { timers } from './timers.ts';
 import { workers } from './workers.ts';
@@ -33,6 +34,7 @@ const suites = [
   workers,
   purge,
   rewinds,
+  suspensions,
   listings,
   terminatePending,
   payloads,

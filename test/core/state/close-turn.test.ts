@@ -360,7 +360,7 @@ describe('limits', () => {
   });
 
   it('do not stop a termination', () => {
-    const limits = { maxActionsPerTurn: 0, maxEvents: 0 };
+    const limits = { maxActionsPerTurn: 0, maxEvents: 0, maxTurnLength: 0, maxHistoryLength: 0 };
     const { commit } = closeTurn(request([schedule(0)], { limits, input: { messages: inbox(terminated()) } }));
     expect(commit.status).toBe('Terminated');
   });
