@@ -44,6 +44,9 @@ export interface EntityOptions<State> extends Bindings {
 /** Yield what it returns: that calls the activity. */
 export type RegisteredActivity = (input?: unknown) => RegisteredTask;
 
+/** Yield what it returns: that starts the sub-orchestration. */
+export type RegisteredOrchestration = (input?: unknown, instanceId?: string) => RegisteredTask;
+
 /** What may be added to failures as their `properties`. */
 export interface ExceptionPropertiesProvider {
   getExceptionProperties(error: unknown): Readonly<Record<string, unknown>> | undefined;
@@ -52,11 +55,20 @@ export interface ExceptionPropertiesProvider {
 let propertiesProvider: ExceptionPropertiesProvider | undefined;
 
 /** @throws TypeError for a bad name or handler, or bindings */
-export function orchestration(name: string, given: OrchestrationHandler | OrchestrationOptions): void {
+export function orchestration(
+  name: string,
+  given: OrchestrationHandler | OrchestrationOptions,
+): RegisteredOrchestration {
   const { handler, ...options } = typeof given === 'function' ? { handler: given } : given;
   refuseBindings(name, options);
   requireHandler('orchestration', name, handler);
   register(defineOrchestration(name, (context) => runHandler(handler, context)));
+  return (input, instanceId) =>
+    new RegisteredTask(`the orchestration '${name}'`, (df, retry?: RetryOptions) =>
+      retry === undefined
+        ? df.callSubOrchestrator(name, input, instanceId)
+        : df.callSubOrchestratorWithRetry(name, retry, input, instanceId),
+    );
 }
 
 /** @throws TypeError for a bad name or handler, or bindings */

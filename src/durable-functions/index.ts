@@ -16,6 +16,7 @@ export type {
   ExceptionPropertiesProvider,
   OrchestrationOptions,
   RegisteredActivity,
+  RegisteredOrchestration,
 } from './app.ts';
 export {
   DurableClient,

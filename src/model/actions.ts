@@ -15,6 +15,8 @@ export interface ScheduleTask {
   readonly firstId?: number;
   /** When it fails with a time-out if it has not ended, milliseconds since 1970. Absent: never. */
   readonly timeoutAt?: number;
+  /** Those of the orchestration and of the call. Absent: none. */
+  readonly tags?: Tags;
 }
 
 export interface CreateTimer {

@@ -9,6 +9,7 @@ import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { EntityFunction } from './entity-functions.ts';
 import { isEventDefinition, type EventDefinition } from './events.ts';
 import type { Failure } from './failure.ts';
+import type { Tags } from './instance.ts';
 import { requireSchema, type Schema } from './schema.ts';
 
 /** Marks definitions, also across copies of this package. */
@@ -61,6 +62,8 @@ export interface CallActivityOptions {
    */
   readonly timeout?: Duration;
   readonly version?: string;
+  /** Added to those of the orchestration, which they overrule; the activity sees them. */
+  readonly tags?: Tags;
 }
 
 /** A durable operation on its way. Await it, `yield` it in a generator, or `yield*` it to keep the type. */
@@ -199,6 +202,8 @@ export type CallArguments<Input, Options = CallActivityOptions> = undefined exte
 export interface ActivityContext {
   readonly instanceId: string;
   readonly activityName: string;
+  /** Those of the orchestration and of the call. */
+  readonly tags: Tags;
   /** The same over retries and crashes of this call: an idempotency key for outside effects. */
   readonly taskId: string;
   /** 1 for the first run, counted up by the retry policy. */

@@ -64,6 +64,7 @@ export interface TaskScheduled extends EventBase {
   readonly firstId?: number;
   /** When it fails with a time-out if it has not ended, milliseconds since 1970. */
   readonly timeoutAt?: number;
+  readonly tags?: Tags;
 }
 
 export interface TaskCompleted extends EventBase {

@@ -9,7 +9,7 @@ import type {
   TimerFired,
   Untimed,
 } from './history.ts';
-import type { RuntimeStatus } from './instance.ts';
+import type { RuntimeStatus, Tags } from './instance.ts';
 
 /** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
 export type InstanceKey = string;
@@ -97,6 +97,8 @@ export interface NewActivityTask {
   readonly taskScheduledId: number;
   readonly name: string;
   readonly version?: string;
+  /** Absent: none. */
+  readonly tags?: Tags;
   readonly input?: string;
   readonly attempt: number;
   readonly firstScheduledId: number;
@@ -222,6 +224,8 @@ export interface ActivityWork {
   readonly taskScheduledId: number;
   readonly name: string;
   readonly version?: string;
+  /** Absent: none. */
+  readonly tags?: Tags;
   readonly input?: string;
   /** Which try of a retry policy this is, from 1. */
   readonly attempt: number;

@@ -16,6 +16,7 @@ export function toLocalWork(instance: OwnedInstance, task: TaskScheduled): Activ
     redelivery: 0,
     ...(task.input === undefined ? {} : { input: task.input }),
     ...(task.version === undefined ? {} : { version: task.version }),
+    ...(task.tags === undefined ? {} : { tags: task.tags }),
   };
 }
 

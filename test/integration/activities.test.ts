@@ -284,4 +284,27 @@ inBothModes('activities', ({ open }) => {
     const hub = await open({ functions: [orchestration('Calls', (ctx) => ctx.callActivity('eCHO', 1)), echo] });
     expect((await hub.run('cALLS')).output).toBe(1);
   });
+
+  it.each(['here', 'in another worker'])('B39: tags of orchestration and call are merged, %s', async (where) => {
+    const taskHub = freshName();
+    const look = activity('Look', (_input: unknown, { tags }) => tags);
+    const calls = orchestration('Calls', async (ctx) => [
+      await ctx.callActivity('Look', 1, { tags: { own: '1', both: 'call' } }),
+      await ctx.callActivity('Look'),
+    ]);
+    const hub = await open({ taskHub, functions: where === 'here' ? [calls, look] : [calls] });
+    if (where !== 'here') await open({ taskHub, functions: [look] });
+    const tags = { team: 'a', both: 'orchestration' };
+    expect((await hub.run(calls, { tags })).output).toEqual([{ team: 'a', both: 'call', own: '1' }, tags]);
+    expect((await hub.run(calls)).output).toEqual([{ own: '1', both: 'call' }, {}]);
+  });
+
+  it('B39: tags that cannot be are a TypeError at the call', async () => {
+    const calls = orchestration('Calls', (ctx) => ctx.callActivity('Look', 1, { tags: { n: 5 } as never }));
+    const hub = await open({ functions: [calls] });
+    expect(await hub.run(calls)).toMatchObject({
+      runtimeStatus: 'Failed',
+      failure: { errorType: 'TypeError', message: expect.stringContaining("'Look'") },
+    });
+  });
 });

@@ -215,6 +215,55 @@ inBothModes('patterns of durable-functions', ({ open, database }) => {
     expect((await client('raise', 'nobody')).statusCode).toBe(404);
   });
 
+  it('sub-orchestrations: by name, registered, with an id, retried', async () => {
+    let tries = 0;
+    df.app.activity('Flaky', {
+      handler: () => {
+        tries += 1;
+        if (tries < 2) throw new Error('first');
+        return tries;
+      },
+    });
+    const child = df.app.orchestration('Child', function* (context) {
+      const input: unknown = context.df.getInput();
+      if (input === 'flaky') return yield context.df.callActivity('Flaky');
+      return [input, context.df.instanceId, context.df.parentInstanceId];
+    });
+    df.app.orchestration('Parent', function* (context) {
+      const named: unknown = yield context.df.callSubOrchestrator('Child', 'named', `${context.df.instanceId}-a`);
+      const registered: unknown = yield child('registered', `${context.df.instanceId}-b`);
+      const retried: unknown = yield child('flaky').withRetry(new df.RetryOptions(5, 3));
+      const all: unknown = yield context.df.Task.all([child(1), child(2)].map((task) => task));
+      return { named, registered, retried, all };
+    });
+    const hub = await openRegistered();
+    const { instanceId, output } = await hub.run('Parent', { instanceId: `parent-${freshName()}` });
+    expect(output).toEqual({
+      named: ['named', `${instanceId}-a`, instanceId],
+      registered: ['registered', `${instanceId}-b`, instanceId],
+      retried: 2,
+      all: [
+        [1, expect.any(String), instanceId],
+        [2, expect.any(String), instanceId],
+      ],
+    });
+  });
+
+  it('eternal: goes on as new, with the events that nobody took, until it is told to end', async () => {
+    df.app.orchestration('Eternal', function* (context) {
+      const seen = context.df.getInput<string[]>();
+      const next: string = yield context.df.waitForExternalEvent('Next');
+      if (next === 'end') return seen;
+      context.df.continueAsNew([...seen, next]);
+      return undefined;
+    });
+    const hub = await openRegistered();
+    const id = await hub.client.startNew('Eternal', { input: [] });
+    for (const next of ['a', 'b', 'c', 'end']) await hub.client.raiseEvent(id, 'Next', next);
+    expect((await hub.finish(id)).output).toEqual(['a', 'b', 'c']);
+    expect(eventsOf(await historyOf(hub, id), 'ExecutionStarted')).toHaveLength(1);
+  });
+
   async function openServer() {
     const { functions, triggers } = df.takeRegistered();
     const { url, schema } = database;

@@ -87,7 +87,7 @@ describe('a crash', () => {
     expect(env.activityCalls(ship)).toMatchObject([{ startedAt: new Date('2026-01-01T03:00:00Z') }]);
   });
 
-  it('ten times and more in the same turn is given up', async () => {
+  it('B145: ten times and more in the same turn is given up', async () => {
     const env = createTestEnvironment({ functions });
     env.injectFault({ at: 'commit', fault: 'crash-before', times: 11 });
     const id = await env.client.startNew(order, { input: 5 });

@@ -28,7 +28,7 @@ import type { Failure } from '../../model/failure.ts';
 import type { EventDefinition } from '../../model/events.ts';
 import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
 import type { Schema } from '../../model/schema.ts';
-import { activityName } from './activity-name.ts';
+import { activityName, tagsOf } from './activity-name.ts';
 import type { CheckedValues } from './checked-values.ts';
 import { callChild, orchestrationName } from './child-call.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
@@ -159,8 +159,9 @@ export class ReplayContext implements OrchestrationContext {
     options: CallActivityOptions,
     toError: ErrorMaker,
   ): DurableTask<Output> {
-    const { scope, scheduler } = this.#parts;
+    const { scope, scheduler, started } = this.#parts;
     const { retry, version, timeout } = options;
+    const tags = tagsOf(name, started.tags, options.tags);
     const timeoutMs = timeout === undefined ? undefined : timeoutOf(timeout);
     if (retry !== undefined) checkRetry(retry);
     const task = new DurableTask<Output>(scope);
@@ -176,6 +177,7 @@ export class ReplayContext implements OrchestrationContext {
               name,
               ...(input === undefined ? {} : { input }),
               ...(version === undefined ? {} : { version }),
+              ...(tags === undefined ? {} : { tags }),
               ...(firstId === undefined ? {} : { attempt, firstId }),
               ...(timeoutMs === undefined ? {} : { timeoutAt: scope.now + timeoutMs }),
             },

@@ -297,6 +297,7 @@ export function toTask(task: TaskScheduled, redelivery: number): NewActivityTask
     redelivery,
     ...(task.version === undefined ? {} : { version: task.version }),
     ...(task.input === undefined ? {} : { input: task.input }),
+    ...(task.tags === undefined ? {} : { tags: task.tags }),
   };
 }
 

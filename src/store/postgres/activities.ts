@@ -8,7 +8,7 @@ import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from '
 
 function statements(t: Tables) {
   const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
-         q.first_scheduled_id, q.redelivery, q.version, q.input,
+         q.first_scheduled_id, q.redelivery, q.version, q.input, q.tags,
          (select i.instance_id from ${t.instances} i where i.key = q.instance_key) as instance_id`;
   return {
     // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped.

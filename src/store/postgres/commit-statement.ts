@@ -129,6 +129,7 @@ const columns = {
   taskFirstIds: (b: CommitBatch) => joinNumbers(b.tasks.map(({ firstScheduledId }) => firstScheduledId)),
   taskRedeliveries: (b: CommitBatch) => joinNumbers(b.tasks.map(({ redelivery }) => redelivery)),
   taskVersions: (b: CommitBatch) => b.tasks.map(({ version }) => version ?? null),
+  taskTags: (b: CommitBatch) => joinJson(b.tasks.map(({ tags }) => (tags === undefined ? null : JSON.stringify(tags)))),
   taskInputs: (b: CommitBatch) => joinJson(b.tasks.map(({ input }) => input ?? null)),
   cancelledTaskKeys: (b: CommitBatch) => joinNumbers(b.cancelledTasks.map(({ key }) => key)),
   cancelledTaskIds: (b: CommitBatch) => joinNumbers(b.cancelledTasks.map(({ taskId }) => taskId)),
@@ -171,6 +172,7 @@ function partsOf(batch: CommitBatch): string {
     batch.cancelled.length > 0 ? 'd' : '',
     batch.timers.length > 0 ? 't' : '',
     batch.tasks.length > 0 ? 'q' : '',
+    batch.tasks.some(({ tags }) => tags !== undefined) ? 'g' : '',
     batch.messages.length > 0 ? 'o' : '',
     batch.cancelledTasks.length > 0 ? 'k' : '',
     batch.children.length > 0 ? 's' : '',
@@ -304,12 +306,13 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
     )`);
   }
   if (parts.has('q')) {
+    const tagged = parts.has('g');
     steps.push(`queued as (
       insert into ${t.tasks}
-        (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input)
-      select won.hub_id, q.name, won.key, won.execution_id, q.task_id, q.attempt, q.first_id, q.redelivery, q.version, q.input
-      from unnest(${$('taskKeys')}::bigint[], ${$('taskNames')}::text[], ${$('taskIds')}::int[], ${$('taskAttempts')}::int[], ${$('taskFirstIds')}::int[], ${$('taskRedeliveries')}::int[], ${$('taskVersions')}::text[], ${jsonTexts($('taskInputs'))})
-        as q (key, name, task_id, attempt, first_id, redelivery, version, input)
+        (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input${tagged ? ', tags' : ''})
+      select won.hub_id, q.name, won.key, won.execution_id, q.task_id, q.attempt, q.first_id, q.redelivery, q.version, q.input${tagged ? ', q.tags' : ''}
+      from unnest(${$('taskKeys')}::bigint[], ${$('taskNames')}::text[], ${$('taskIds')}::int[], ${$('taskAttempts')}::int[], ${$('taskFirstIds')}::int[], ${$('taskRedeliveries')}::int[], ${$('taskVersions')}::text[], ${jsonTexts($('taskInputs'))}${tagged ? `, ${jsonTexts($('taskTags'))}` : ''})
+        as q (key, name, task_id, attempt, first_id, redelivery, version, input${tagged ? ', tags' : ''})
       join won on won.key = q.key
     )`);
   }

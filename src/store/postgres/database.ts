@@ -49,6 +49,7 @@ export interface Database {
     redelivery: number;
     version: string | null;
     input: string | null;
+    tags: string | null;
     owner: string | null;
     created_at: Generated<Date>;
   };

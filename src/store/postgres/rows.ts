@@ -2,7 +2,7 @@
 import type { EntityMessage, EntityRequest } from '../../model/entity-work.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { HistoryEvent, InboxEvent, ParentInstance } from '../../model/history.ts';
-import type { OrchestrationInstance, RuntimeStatus } from '../../model/instance.ts';
+import type { OrchestrationInstance, RuntimeStatus, Tags } from '../../model/instance.ts';
 import type { Claim, Message, QueuedActivity } from '../../model/work.ts';
 import type { Selectable } from 'kysely';
 import type { InstanceTable } from './database.ts';
@@ -145,6 +145,7 @@ export interface ActivityRow {
   readonly redelivery: number;
   readonly version: string | null;
   readonly input: string | null;
+  readonly tags: string | null;
 }
 
 export function toQueuedActivity(row: ActivityRow): QueuedActivity {
@@ -160,5 +161,6 @@ export function toQueuedActivity(row: ActivityRow): QueuedActivity {
     redelivery: row.redelivery,
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.input === null ? {} : { input: row.input }),
+    ...(row.tags === null ? {} : { tags: JSON.parse(row.tags) as Tags }),
   };
 }

@@ -1,5 +1,6 @@
 import { callableLog } from '../../core/replay/user-log.ts';
 import type { ActivityContext, CallableLog, ReplaySafeLog } from '../../model/functions.ts';
+import type { Tags } from '../../model/instance.ts';
 import type { ActivityWork } from '../../model/work.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -34,6 +35,10 @@ export class RunningActivity implements ActivityContext {
 
   get taskId(): string {
     return `${this.#work.instanceKey}:${this.#work.executionId}:${this.#work.firstScheduledId}`;
+  }
+
+  get tags(): Tags {
+    return this.#work.tags ?? {};
   }
 
   get attempt(): number {

@@ -202,7 +202,7 @@ export function claims({ store, other, spoil }: StoreUnderTest): void {
       expect(await heir.claimOnly(claim.key, { dead: true })).toMatchObject({ takenOver: true, sequence: 2 });
     });
 
-    it('counts every death until a turn is committed', async () => {
+    it('B146: counts every death until a turn is committed', async () => {
       const hub = await freshHub(store);
       const { worker, claim } = await hub.claimed();
       await worker.die();

@@ -22,7 +22,15 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
     it('comes with all that the call said', async () => {
       const hub = await freshHub(store);
       const { worker, instance } = await waiting(hub, [
-        newTask(3, { name: 'CHARGE', version: '2', input: '""', attempt: 4, firstScheduledId: 1, redelivery: 2 }),
+        newTask(3, {
+          name: 'CHARGE',
+          version: '2',
+          input: '""',
+          attempt: 4,
+          firstScheduledId: 1,
+          redelivery: 2,
+          tags: { a: '"é' },
+        }),
         newTask(4, { name: 'Ship' }),
       ]);
       expect((await worker.alive()).activitiesReady).toBe(true);
@@ -42,6 +50,7 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
           attempt: 4,
           firstScheduledId: 1,
           redelivery: 2,
+          tags: { a: '"é' },
         },
         { ...common, taskScheduledId: 4, name: 'Ship', attempt: 1, firstScheduledId: 4, redelivery: 0 },
       ]);
