@@ -18,12 +18,8 @@ import type {
   Winner,
 } from '../../model/functions.ts';
 import type { DurableOrchestrationContext } from '../../model/durable-functions.ts';
-import {
-  httpActivityName,
-  type CallHttpOptions,
-  type DurableHttpResponse,
-  type HttpActivityResponse,
-} from '../../model/durable-http.ts';
+import { httpActivityName } from '../../model/durable-http.ts';
+import type { CallHttpOptions, DurableHttpResponse, HttpActivityResponse } from '../../model/durable-http.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { EventDefinition } from '../../model/events.ts';
 import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
