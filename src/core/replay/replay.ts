@@ -3,8 +3,7 @@
  * suspension, the end of the body, and what follows from a difference between history and code (P9). What the code asks
  * for is numbered and compared in `scheduler.ts`; the engine's side of a turn is in `core/state`.
  *
- * A live run gets only new events, a replay gets all of them: both play event by event, and let the code run as far as
- * it can after each, so both decide the same.
+ * A live run gets only new events, a replay all of them: both let the code run as far as it can after each.
  */
 import type { Action, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
@@ -210,7 +209,8 @@ export class Replay {
   /** @returns the events to be played now because the instance was resumed */
   #take(event: HistoryEvent): readonly BodyEvent[] | undefined {
     if (isBodyEvent(event)) {
-      if (this.#held === undefined) this.#deliver(event);
+      // What comes after the code has continued as new is for the next execution, suspended or not.
+      if (this.#held === undefined || this.#continues()) this.#deliver(event);
       else this.#held.push(event);
       return undefined;
     }
