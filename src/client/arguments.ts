@@ -5,8 +5,7 @@ import type { RuntimeStatus } from '../model/instance.ts';
 
 /**
  * 32 hex digits, as Durable Functions makes them; in the order of time (a UUID of version 7): what starts together lies
- * together in the index of ids. Random ones touch a page of it each, which after a checkpoint is written whole into the
- * WAL; with a million instances stored that doubled what a start writes.
+ * together in the index of ids. Random ones touch a page of it each, which after a checkpoint goes whole into the WAL.
  */
 export function newId(): string {
   const random = randomUUID().replaceAll('-', '');
