@@ -77,7 +77,7 @@ function isOrchestrationCall(sourceCode: SourceCode, call: Node): boolean {
 
 function isOfDurableFunctions(sourceCode: SourceCode, call: Node): boolean {
   const callee = child(call, 'callee');
-  return callee?.type === 'MemberExpression' && originOf(sourceCode, callee)?.startsWith('perdure') !== true;
+  return callee?.type === 'MemberExpression' && originOf(sourceCode, callee)?.startsWith('perdure.') !== true;
 }
 
 /** `{ handler: function* … }`. */

@@ -74,6 +74,14 @@ javaScript.run('no-nondeterminism', noNondeterminism, {
       code: inDf('const at = new Date();'),
       errors: says('new Date()', 'context.df.currentUtcDateTime', inDf('const at = context.df.currentUtcDateTime;')),
     },
+    {
+      code: "import { app } from 'perdure/durable-functions'; app.orchestration('O', function* (c) { new Date(); });",
+      errors: says(
+        'new Date()',
+        'c.df.currentUtcDateTime',
+        "import { app } from 'perdure/durable-functions'; app.orchestration('O', function* (c) { c.df.currentUtcDateTime; });",
+      ),
+    },
     { code: inAsync('Math.random();'), errors: says('Math.random()', 'ctx.newGuid(), or an activity') },
     { code: inAsync('performance.now();'), errors: named('performance.now()') },
     { code: inAsync('crypto.getRandomValues(input);'), errors: named('crypto.getRandomValues()') },
