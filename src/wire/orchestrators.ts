@@ -30,7 +30,8 @@ export const startQuery = commonQuery.extend({
     .meta({
       description:
         'When the id is taken. `error`: 409. `return`: nothing happens, the answer is as if it had been started. ' +
-        '`replace` (default): an ended instance is replaced, a live one is 409. `terminate`: a live one is replaced too.',
+        '`replace` (default): an ended instance is replaced, a live one is 409. `terminate`: a live one is replaced too, for ' +
+        'which a key needs the scope `admin`.',
     }),
   signedLinks,
   linkExpiresIn,

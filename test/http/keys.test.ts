@@ -95,6 +95,21 @@ describe('scopes', () => {
     expectEmpty(await it6.api.get('/instances/forbidden'), 404);
   });
 
+  test('#23 a key that may start, and no more, ends no live instance by starting another in its place', async () => {
+    const key = await create('replacer', ['write']);
+    const path = '/orchestrators/WaitGo/replaced';
+    const start = async (text: string, query: string, as: string) =>
+      api.post(`${path}${query}`, { ...by(as), body: text });
+    const inputNow = async () => (await it6.api.get('/instances/replaced')).json<{ input: unknown }>().input;
+    expect((await start('first', '', key)).statusCode).toBe(202);
+    expect(expectError(await start('second', '?onExisting=terminate', key), 403)).toMatchObject({
+      Message: "The key 'replacer' does not have the scope 'admin', which this takes.",
+    });
+    expect(await inputNow()).toBe('first');
+    expect((await start('third', '?onExisting=terminate', await create('chief', ['admin']))).statusCode).toBe(202);
+    expect(await inputNow()).toBe('third');
+  });
+
   test('#16, #17 named keys come as code too, and links repeat them', async () => {
     const key = await create('starter', ['write']);
     const started = await api.post(`/orchestrators/Echo?code=${key}`);

@@ -219,6 +219,15 @@ function holderOf(link: LinkGrant | undefined): Caller | undefined {
   return link && { kind: 'link', name: `link to ${link.operation}`, scopes: [], credential: undefined, link };
 }
 
+/**
+ * For what only some calls of an operation ask for.
+ * @throws Problem 403 unless the caller's key has this scope
+ */
+export function requireScopeOf({ caller }: FastifyRequest, scope: Scope): void {
+  if (caller?.scopes.includes(scope) === true) return;
+  throw caller === undefined ? keyMissing() : forbidden(caller, scope);
+}
+
 function forbidden(caller: Caller, scope: Scope): Problem {
   const message =
     caller.link === undefined

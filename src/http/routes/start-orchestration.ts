@@ -11,6 +11,7 @@ import {
   type StartParams,
 } from '../../wire/orchestrators.ts';
 import type { Route } from '../front.ts';
+import { requireScopeOf } from '../plugins/auth.ts';
 import { jsonBody } from '../plugins/json-body.ts';
 import type { Query } from '../query.ts';
 import { startSettings } from '../start-settings.ts';
@@ -54,6 +55,8 @@ export async function start(
   const settings = startSettings(request.query);
   const input = jsonBody(request);
   checkName(target.name);
+  // It ends a live instance, as a terminate does.
+  if (settings.onExisting === 'terminate') requireScopeOf(request, 'admin');
   const instanceId = await client.startNewText({
     ...settings,
     ...target,
