@@ -2,16 +2,11 @@
  * Writing turns: many in one statement, each under its own fence (A1, A2), sent until its outcome is known. What is
  * claimed and read before is in `orchestrations.ts`.
  */
-import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { CommitOutcome, InstanceKey, TurnCommit, WorkerId } from '../../model/work.ts';
+import { commitAll, type CommitSender } from './commit-loop.ts';
 import { CommitStatements, toBatch, type CommitBatch } from './commit-statement.ts';
-import { errorCode, isConnectionError, isMemberError, isResourceError, isRetryable, isUnavailable } from './errors.ts';
 import { toHistoryTexts } from './rows.ts';
 import { nowMs, statement, type Runner, type Statement, type Tables } from './sql.ts';
-
-/** Longest pause between two tries to write a batch while the database is away (B of the promises). */
-const maxBackOffMs = 5_000;
 
 function checkStatement(t: Tables): Statement {
   return statement(
@@ -76,73 +71,37 @@ export class TurnCommits {
   async commit(workerId: WorkerId, turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]> {
     if (turns.length === 0) return [];
     const sorted = [...turns].sort((a, b) => compareKeys(a.key, b.key));
-    const outcomes = new Map<InstanceKey, CommitOutcome>();
     const alone = sorted.filter(mayReplace);
-    if (alone.length === 0) await this.#commitSorted(workerId, sorted, outcomes);
-    else {
-      const together = sorted.filter((turn) => !mayReplace(turn));
-      await Promise.all([
-        together.length === 0 ? undefined : this.#commitSorted(workerId, together, outcomes),
-        ...alone.map((turn) => this.#commitSorted(workerId, [turn], outcomes)),
-      ]);
-    }
-    return turns.map((turn) => outcomes.get(turn.key) ?? { kind: 'lost', key: turn.key });
+    const together = alone.length === 0 ? sorted : sorted.filter((turn) => !mayReplace(turn));
+    const sender: CommitSender<TurnCommit> = {
+      send: (members, commitId) => this.#send(toBatch(workerId, commitId, members), members.find(mayReplace)),
+      findMine: (members, commitId) => this.#findMine(members, commitId),
+    };
+    const found = await Promise.all(
+      [together, ...alone.map((turn) => [turn])]
+        .filter((members) => members.length > 0)
+        .map((members) => commitAll(members, sender, this.#closing)),
+    );
+    const outcomeOf = (key: InstanceKey): CommitOutcome | undefined =>
+      found.find((outcomes) => outcomes.has(key))?.get(key);
+    return turns.map((turn) => outcomeOf(turn.key) ?? { kind: 'lost', key: turn.key });
   }
 
-  async #commitSorted(
-    workerId: WorkerId,
-    turns: readonly TurnCommit[],
-    outcomes: Map<InstanceKey, CommitOutcome>,
-  ): Promise<void> {
-    const commitId = randomUUID();
-    const batch = toBatch(workerId, commitId, turns);
+  /** @param alone the only member, when it has to be written by itself */
+  async #send(batch: CommitBatch, alone: TurnCommit | undefined): Promise<readonly CommitOutcome[]> {
     const { sql, values } = this.#statements.of(batch);
-    const alone = turns.find(mayReplace);
-    let unsure = false;
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const rows = alone
-          ? await this.#commitAlone(batch, alone)
-          : await this.#runner.rows<CommittedRow>(sql, values(batch));
-        const committed = new Set<InstanceKey>();
-        for (const row of rows) {
-          committed.add(row.key);
-          outcomes.set(row.key, {
-            kind: 'committed',
-            key: row.key,
-            sequence: Number(row.sequence),
-            inboxWaiting: row.inbox_waiting,
-            committedAt: row.committed_at,
-            told: (row.told ?? []).map((key, index) => ({ key, visibleAt: row.told_at?.[index] ?? row.committed_at })),
-            ...(row.born === undefined ? {} : { born: bornOf(row.born, row.born_executions) }),
-          });
-        }
-        const missing = turns.filter((turn) => !committed.has(turn.key));
-        // An earlier sending may have been executed though its answer got lost (decision 13).
-        if (unsure && missing.length > 0) await this.#findMine(commitId, missing, outcomes);
-        return;
-      } catch (error) {
-        if (isMemberError(error)) {
-          const only = turns.length === 1 ? turns[0] : undefined;
-          if (only) {
-            outcomes.set(only.key, {
-              kind: 'refused',
-              key: only.key,
-              reason: `Postgres error ${errorCode(error) ?? ''}`,
-            });
-            return;
-          }
-          const middle = turns.length >> 1;
-          await this.#commitSorted(workerId, turns.slice(0, middle), outcomes);
-          await this.#commitSorted(workerId, turns.slice(middle), outcomes);
-          return;
-        }
-        if (isConnectionError(error)) unsure = true;
-        else if (!isRetryable(error) && !isUnavailable(error) && !isResourceError(error)) throw error;
-        const pauseMs = Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
-        await delay(pauseMs, undefined, { signal: this.#closing });
-      }
-    }
+    const rows = alone
+      ? await this.#commitAlone(batch, alone)
+      : await this.#runner.rows<CommittedRow>(sql, values(batch));
+    return rows.map((row) => ({
+      kind: 'committed',
+      key: row.key,
+      sequence: Number(row.sequence),
+      inboxWaiting: row.inbox_waiting,
+      committedAt: row.committed_at,
+      told: (row.told ?? []).map((key, index) => ({ key, visibleAt: row.told_at?.[index] ?? row.committed_at })),
+      ...(row.born === undefined ? {} : { born: bornOf(row.born, row.born_executions) }),
+    }));
   }
 
   /**
@@ -161,29 +120,27 @@ export class TurnCommits {
     });
   }
 
-  async #findMine(
-    commitId: string,
-    turns: readonly TurnCommit[],
-    outcomes: Map<InstanceKey, CommitOutcome>,
-  ): Promise<void> {
+  async #findMine(turns: readonly TurnCommit[], commitId: string): Promise<readonly CommitOutcome[]> {
     const rows = await this.#runner.rows<{ instance_key: string; sequence: string; now: number }>(this.#check, [
       turns.map((turn) => turn.key),
       turns.map((turn) => turn.fence + 1),
       commitId,
     ]);
-    const byKey = new Map(turns.map((turn) => [turn.key, turn]));
-    for (const row of rows) {
-      const turn = byKey.get(row.instance_key);
-      if (turn === undefined) continue;
-      outcomes.set(row.instance_key, {
-        kind: 'committed',
-        key: row.instance_key,
-        sequence: turn.fence + toHistoryTexts(turn.events).length,
-        inboxWaiting: true, // not known: look
-        committedAt: row.now,
-        told: [], // not known, nor who was born: the former are found by polling, the latter as strays
-      });
-    }
+    const committedAt = new Map(rows.map((row) => [row.instance_key, row.now]));
+    return turns.flatMap((turn): CommitOutcome[] => {
+      const at = committedAt.get(turn.key);
+      if (at === undefined) return [];
+      return [
+        {
+          kind: 'committed',
+          key: turn.key,
+          sequence: turn.fence + toHistoryTexts(turn.events).length,
+          inboxWaiting: true, // not known: look
+          committedAt: at,
+          told: [], // not known, nor who was born: the former are found by polling, the latter as strays
+        },
+      ];
+    });
   }
 }
 
