@@ -181,11 +181,7 @@ export class Simulation {
       onCrash: () => this.#restartWorker(),
     });
     this.#life = life;
-    const end = this.#meter.begin('the start of the worker');
-    void life.worker
-      .start()
-      .catch((error: unknown) => void this.#problems.push(String(error)))
-      .finally(end);
+    void life.start().catch((error: unknown) => void this.#problems.push(String(error)));
   }
 
   /** Ends the worker as a crash does. */

@@ -64,6 +64,11 @@ export class WorkerLife {
     });
   }
 
+  /** Begins to work. Counts as under way until it does, or until this life is over: it may die while it starts. */
+  start(): Promise<void> {
+    return this.#guard('the start of the worker', () => this.worker.start());
+  }
+
   /** Dies: nothing is handed over, nothing answers any more. */
   end(): void {
     if (this.#over) return;

@@ -122,6 +122,40 @@ describe('the same test', { timeout }, () => {
   });
 });
 
+/** The worker that takes over dies before its start has come to an end. */
+const diesWhileItStarts: [Story, (Fault | undefined)[], boolean] = [
+  {
+    steps: [
+      {
+        do: 'together',
+        steps: [
+          { do: 'call', id: 0, fails: 0 },
+          { do: 'call', id: 47, fails: 0 },
+          { do: 'call', id: 43, fails: 2 },
+        ],
+      },
+      { do: 'race', ms: 700, id: 0 },
+      { do: 'call', id: 93, fails: 3 },
+      { do: 'sleep', ms: 700 },
+      {
+        do: 'together',
+        steps: [
+          { do: 'sleep', ms: 1 },
+          { do: 'race', ms: 1, id: 70 },
+          { do: 'call', id: 96, fails: 3 },
+        ],
+      },
+    ],
+    events: [
+      { name: 'a', afterMs: 1_028 },
+      { name: 'a', afterMs: 615 },
+      { name: 'a', afterMs: 1_961 },
+    ],
+  },
+  ['crash-after', 'duplicate', 'crash-before'],
+  false,
+];
+
 describe('an orchestration under faults', { timeout }, () => {
   const fault = fc.constantFrom<(Fault | undefined)[]>(
     undefined,
@@ -153,7 +187,7 @@ describe('an orchestration under faults', { timeout }, () => {
         expect(scheduled.map(name).toSorted()).toEqual(expected.map(name).toSorted());
         await assertReplays(history, program);
       }),
-      { numRuns: 100, interruptAfterTimeLimit: 60_000 },
+      { numRuns: 100, interruptAfterTimeLimit: 60_000, examples: [diesWhileItStarts] },
     );
   });
 });
