@@ -143,9 +143,11 @@ export interface OrchestrationClient extends EntityClient {
 
   /**
    * Asks for the end of an instance; its output becomes the reason.
+   * @param options.recursive whether its live sub-orchestrations end too, and theirs; they do so one after the other, each
+   *   when its parent has. Default `false`: they go on, and nobody hears how they end
    * @throws DurableError `InstanceNotFound`, `InstanceTerminal`
    */
-  terminate(instanceId: string, reason?: string): Promise<void>;
+  terminate(instanceId: string, reason?: string, options?: { readonly recursive?: boolean }): Promise<void>;
 
   /** @throws DurableError `InstanceNotFound`, `InstanceTerminal`, `InvalidTransition` when suspended already */
   suspend(instanceId: string, reason?: string): Promise<void>;
@@ -170,10 +172,15 @@ export interface OrchestrationClient extends EntityClient {
 
   /**
    * Removes an ended instance with everything it left.
-   * @returns how many were removed: 1, or 0 when there is none of that id
-   * @throws DurableError `InstanceNotTerminal`
+   * @param options.recursive whether all its sub-orchestrations are removed with it, if all have ended. Default `false`:
+   *   they stay
+   * @returns how many were removed; 0 when there is none of that id
+   * @throws DurableError `InstanceNotTerminal`: then nothing was removed
    */
-  purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }>;
+  purgeInstanceHistory(
+    instanceId: string,
+    options?: { readonly recursive?: boolean },
+  ): Promise<{ readonly instancesDeleted: number }>;
 
   /** Removes ended instances that match; live ones never. */
   purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }>;

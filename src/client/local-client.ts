@@ -49,6 +49,7 @@ import { checkPayload } from './declared-values.ts';
 import type { LocalClientParts } from './local-client-parts.ts';
 import { RecentStarts } from './recent-starts.ts';
 import { LocalEntityClient } from './local-entity-client.ts';
+import { purge } from './purge.ts';
 
 const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
@@ -195,7 +196,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     });
   }
 
-  async terminate(instanceId: string, reason?: string): Promise<void> {
+  async terminate(instanceId: string, reason?: string, options: { readonly recursive?: boolean } = {}): Promise<void> {
     const instance = await this.#require(instanceId);
     const text = checkReason(reason);
     if (instance.runtimeStatus === 'Pending') {
@@ -219,7 +220,11 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
         return;
       }
     }
-    await this.#send(instanceId, { type: 'ExecutionTerminated', ...(text === undefined ? {} : { reason: text }) });
+    await this.#send(instanceId, {
+      type: 'ExecutionTerminated',
+      ...(text === undefined ? {} : { reason: text }),
+      ...(options.recursive === true ? { recursive: true } : {}),
+    });
   }
 
   async suspend(instanceId: string, reason?: string): Promise<void> {
@@ -276,17 +281,14 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     });
   }
 
-  async purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }> {
+  async purgeInstanceHistory(
+    instanceId: string,
+    options: { readonly recursive?: boolean } = {},
+  ): Promise<{ readonly instancesDeleted: number }> {
     const hubId = await this.#parts.store.findHub(this.taskHub);
     if (hubId === undefined || isImpossible(instanceId)) return { instancesDeleted: 0 };
-    const outcome = await this.#parts.store.purgeInstance(hubId, instanceId, this.#parts.audit);
-    if (outcome.kind === 'not-terminal') {
-      throw new DurableError(
-        'InstanceNotTerminal',
-        `Only orchestrations in a terminal state can be purged, but the orchestration with instance ID ${instanceId} has status ${outcome.status}`,
-      );
-    }
-    return { instancesDeleted: outcome.kind === 'purged' ? 1 : 0 };
+    const recursive = options.recursive === true;
+    return purge(this.#parts.store, { hubId, instanceId, recursive }, this.#parts.audit);
   }
 
   async purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }> {

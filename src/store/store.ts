@@ -125,6 +125,12 @@ export type PurgeOutcome =
   | { readonly kind: 'not-found' }
   | { readonly kind: 'not-terminal'; readonly status: RuntimeStatus };
 
+export type TreePurgeOutcome =
+  | { readonly kind: 'purged'; readonly instances: number }
+  | { readonly kind: 'not-found' }
+  /** One of them still runs, and nothing was removed. */
+  | { readonly kind: 'not-terminal'; readonly instanceId: string; readonly status: RuntimeStatus };
+
 /** Notifications between the parts of a process and between processes (A8). */
 export interface NotificationBus {
   /** Tells subscribers of this process at once, other processes soon after (joined, at most one per 20 ms). */
@@ -223,6 +229,12 @@ export interface ClientStore extends EntityCareStore {
    * @param audit to be stored with it, if it is purged
    */
   purgeInstance(hubId: number, instanceId: string, audit?: AuditNote): Promise<PurgeOutcome>;
+  /**
+   * Removes an ended instance with all its sub-orchestrations, if all have ended: leaves first, in small transactions, the
+   * instance itself last. One that broke off is gone on with when it is called again.
+   * @param audit to be stored with the end of it
+   */
+  purgeTree(hubId: number, instanceId: string, audit?: AuditNote): Promise<TreePurgeOutcome>;
   /** Removes terminal instances that match, in small transactions. @returns how many */
   purgeInstances(hubId: number, filter: InstanceFilter): Promise<number>;
   getEntity(

@@ -54,6 +54,16 @@ export const reasonQuery = commonQuery.extend({
   reason: z.string().optional().meta({ description: 'Shown in the history; for terminate also as the output.' }),
 });
 
+const recursive = (description: string) => flag(`${description} Default \`false\`.`);
+
+export const terminateQuery = reasonQuery.extend({
+  recursive: recursive('`true`: its live sub-orchestrations end too, and theirs.'),
+});
+
+export const purgeInstanceQuery = commonQuery.extend({
+  recursive: recursive('`true`: its sub-orchestrations are removed with it; all must have ended.'),
+});
+
 /** An answer without a body. */
 export function empty(description: string) {
   return z.null().meta({ description });

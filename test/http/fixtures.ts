@@ -77,6 +77,13 @@ export const functions = [
     await ctx.waitForExternalEvent(approval);
     return input;
   }),
+  orchestration('Calls', (ctx, { name, input }: { name: string; input?: unknown }) =>
+    ctx.callSubOrchestrator(name, input),
+  ),
+  orchestration('Sends', (ctx, { to, name, data }: { to: string; name: string; data: unknown }) => {
+    ctx.sendEvent(to, name, data);
+  }),
+  orchestration('CountsTo', (ctx, left: number) => (left === 0 ? 'done' : ctx.continueAsNew(left - 1))),
   orchestration('ActsBroken', (ctx, input) => ctx.callActivity('Broken', input)),
   activity('Broken', (input) => {
     if (!mended.has(input)) throw new Error('broken');

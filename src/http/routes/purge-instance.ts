@@ -1,5 +1,5 @@
 import { commonErrors, errorText } from '../../wire/errors.ts';
-import { answer, commonQuery, empty } from '../../wire/fields.ts';
+import { answer, empty, purgeInstanceQuery } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams, purgeResult } from '../../wire/instances.ts';
 import { sendEmpty, sendJson } from '../answers.ts';
 import type { Route } from '../front.ts';
@@ -13,19 +13,22 @@ export const purgeInstance: Route = (app, front) => {
     summary: 'Remove an ended instance with its history',
     tags: ['Instances'],
     params: instanceParams,
-    querystring: commonQuery,
+    querystring: purgeInstanceQuery,
     response: {
       ...commonErrors,
       200: answer(purgeResult, 'It was removed.'),
       404: empty('There is no such instance.'),
-      412: answer(errorText, 'It has not ended.'),
+      412: answer(errorText, 'It has not ended, or one of its sub-orchestrations that were to be removed too.'),
     },
   };
   app.delete<{ Params: InstanceParams; Querystring: Query }>(
     '/instances/:instanceId',
     { schema },
     async (request, reply) => {
-      const { instancesDeleted } = await front.client(request).purgeInstanceHistory(instanceIdOf(request));
+      const recursive = request.query.strictFlag('recursive', false);
+      const { instancesDeleted } = await front
+        .client(request)
+        .purgeInstanceHistory(instanceIdOf(request), { recursive });
       if (instancesDeleted === 0) return sendEmpty(reply, 404);
       return sendJson(reply, 200, JSON.stringify({ instancesDeleted }));
     },

@@ -1,5 +1,5 @@
 import { commonErrors } from '../../wire/errors.ts';
-import { empty, reasonQuery } from '../../wire/fields.ts';
+import { empty, terminateQuery } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams } from '../../wire/instances.ts';
 import { sendEmpty } from '../answers.ts';
 import type { Route } from '../front.ts';
@@ -13,7 +13,7 @@ export const terminateInstance: Route = (app, front) => {
     summary: 'Ask for the end of an instance',
     tags: ['Instances'],
     params: instanceParams,
-    querystring: reasonQuery,
+    querystring: terminateQuery,
     response: {
       ...commonErrors,
       202: empty('Stored.'),
@@ -25,7 +25,8 @@ export const terminateInstance: Route = (app, front) => {
     '/instances/:instanceId/terminate',
     { schema },
     async (request, reply) => {
-      await front.client(request).terminate(instanceIdOf(request), request.query.text('reason'));
+      const recursive = request.query.strictFlag('recursive', false);
+      await front.client(request).terminate(instanceIdOf(request), request.query.text('reason'), { recursive });
       return sendEmpty(reply, 202);
     },
   );

@@ -2,6 +2,7 @@
 import { isEntityInstanceId } from '../../model/entity-id.ts';
 import type { InboxEvent, ParentInstance } from '../../model/history.ts';
 import { isTerminal, terminalStatuses, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
+import { reportEnd, type EndReport } from '../../model/sub-orchestration.ts';
 import { eventOfTimer, type InstanceKey } from '../../model/work.ts';
 import type {
   ClientMessage,
@@ -12,20 +13,35 @@ import type {
   SendOutcome,
   StartOutcome,
   TerminatePending,
+  TreePurgeOutcome,
 } from '../store.ts';
-import { checkText, end, toEvents, toInstance, type MemoryData, type StoredInstance } from './data.ts';
+import { checkText, end, isLive, toEvents, toInstance, type MemoryData, type StoredInstance } from './data.ts';
 
 export function startInstance(data: MemoryData, start: InstanceStart): StartOutcome {
   checkText(start.instanceId, start.name, start.version, start.executionId, start.input);
   const old = data.find(start.hubId, start.instanceId);
   const status = old?.execution.status;
   if (status !== undefined && !(start.replace ?? terminalStatuses).includes(status)) return { kind: 'exists', status };
-  if (old !== undefined) data.remove(old);
+  if (old !== undefined) {
+    if (isLive(old)) reportReplaced(data, old);
+    data.remove(old);
+  }
   // Under a lease that has ended it is left to everybody.
   const owner = start.owner !== null && data.lives(start.owner) ? start.owner : null;
   const { key } = createInstance(data, { ...start, owner, parent: null });
   const replaced = status === undefined || isTerminal(status) ? undefined : old?.key;
   return { kind: 'created', key, owner, ...(replaced === undefined ? {} : { replaced }) };
+}
+
+function tellParent(data: MemoryData, { target, executionId, event }: EndReport): void {
+  const parent = data.live(target.key);
+  if (parent !== undefined) data.send(parent, { event, executionId });
+}
+
+/** To its parent a live instance that another one takes the place of was terminated. */
+function reportReplaced(data: MemoryData, { parent }: StoredInstance): void {
+  const result = 'The sub-orchestration was replaced by another instance of its id.';
+  if (parent !== null) tellParent(data, reportEnd(parent, { status: 'Terminated', result }));
 }
 
 /** A new Pending instance, with a start message unless somebody owns it from birth. */
@@ -96,11 +112,7 @@ export function terminatePending(data: MemoryData, request: TerminatePending): '
   instance.history = [JSON.stringify(request.eventsAt(now))];
   instance.lastUpdatedAt = now;
   end(instance, { status: 'Terminated', output: request.output, customStatus, failure: null });
-  if (request.report !== undefined) {
-    const { target, executionId, event } = request.report;
-    const parent = data.live(target.key);
-    if (parent !== undefined) data.send(parent, { event, executionId });
-  }
+  if (request.report !== undefined) tellParent(data, request.report);
   return 'terminated';
 }
 
@@ -125,6 +137,21 @@ export function purgeInstance(data: MemoryData, hubId: number, instanceId: strin
   if (!isTerminal(status) && !isEntityInstanceId(instanceId)) return { kind: 'not-terminal', status };
   data.remove(instance);
   return { kind: 'purged' };
+}
+
+export function purgeTree(data: MemoryData, hubId: number, instanceId: string): TreePurgeOutcome {
+  const root = data.find(hubId, instanceId);
+  if (root === undefined) return { kind: 'not-found' };
+  const tree = [root];
+  // Grows while it is walked.
+  for (const { key } of tree) {
+    for (const instance of data.instances.values()) if (instance.parent?.key === key) tree.push(instance);
+  }
+  for (const { execution, instanceId: id } of tree) {
+    if (!isTerminal(execution.status)) return { kind: 'not-terminal', instanceId: id, status: execution.status };
+  }
+  for (const instance of tree) data.remove(instance);
+  return { kind: 'purged', instances: tree.length };
 }
 
 export function rewindInstance(data: MemoryData, request: InstanceRewind): RewindOutcome {

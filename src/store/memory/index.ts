@@ -57,6 +57,7 @@ export function openMemoryStore(data: MemoryData): Store {
       return outcome;
     },
     purgeInstance: async (hubId, instanceId) => clients.purgeInstance(data, hubId, instanceId),
+    purgeTree: async (hubId, instanceId) => clients.purgeTree(data, hubId, instanceId),
     purgeInstances: async (hubId, filter) => listings.purgeInstances(data, hubId, filter),
     liveFunctionNames: async (hubId) => workers.liveFunctionNames(data, hubId),
     now: async () => data.now(),

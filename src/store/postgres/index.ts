@@ -20,6 +20,7 @@ import { Orchestrations } from './orchestrations.ts';
 import { nowMs, Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { Rewinds } from './rewinds.ts';
 import { Starts } from './starts.ts';
+import { Trees } from './trees.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Workers } from './workers.ts';
 
@@ -108,6 +109,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   void notifications.listen();
 
   const hubs = new Hubs(forClients, tables);
+  const trees = new Trees(forClients, tables);
   const instances = new Instances(forClients, tables);
   const rewinds = new Rewinds(forClients, tables);
   const starts = new Starts(forClients, tables);
@@ -165,6 +167,13 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       return outcome;
     },
     purgeInstance: (hubId, instanceId, audit) => instances.purge(hubId, instanceId, audit),
+    purgeTree: async (hubId, instanceId, audit) => {
+      const below = await trees.purgeBelow(hubId, instanceId);
+      if (below.kind !== 'purged') return below;
+      const root = await instances.purge(hubId, instanceId, audit);
+      if (root.kind === 'not-terminal') return { ...root, instanceId };
+      return { kind: 'purged', instances: below.instances + (root.kind === 'purged' ? 1 : 0) };
+    },
     purgeInstances: (hubId, filter) => listings.purge(hubId, filter),
     liveFunctionNames: (hubId) => clientWorkers.liveNames(hubId),
     now: async () => {
@@ -255,6 +264,7 @@ function withStoreErrors(store: ClientStore): ClientStore {
     findSuspension: wrap(store.findSuspension),
     rewindInstance: wrap(store.rewindInstance),
     purgeInstance: wrap(store.purgeInstance),
+    purgeTree: wrap(store.purgeTree),
     purgeInstances: wrap(store.purgeInstances),
     liveFunctionNames: wrap(store.liveFunctionNames),
     now: wrap(store.now),

@@ -15,6 +15,7 @@ import { auditFields, auditRow, auditValues, insertAudit } from './audit-sql.ts'
 import { deleteInstance, deletions, type LockedRow } from './deletions.ts';
 import { isConnectionError, isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
+import { reportTexts, tellParent } from './reports.ts';
 import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow, startOfMessage } from './rows.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 
@@ -119,8 +120,7 @@ function statements(t: Tables) {
     endPending: `update ${t.instances} set status = 'Terminated', output = $2, last_updated_at = now(), completed_at = now()
        where key = $1`,
     ...deletions(t),
-    tell: `insert into ${t.messages} (instance_key, hub_id, execution_id, event)
-       select e.instance_key, e.hub_id, $2, $3 from ${t.executions} e where e.instance_key = $1`,
+    ...reportTexts(t),
     wasTerminated: `select from ${t.instances} where key = $1 and status = 'Terminated'`,
     append: `insert into ${t.history} (instance_key, sequence, commit_id, events) values ($1, $2, gen_random_uuid(), $3)`,
   };
@@ -251,10 +251,7 @@ export class Instances {
           await client.query(this.#sql.endPending, [request.key, request.output]);
           await client.query(this.#sql.deleteMessages, [request.key]);
           await this.#note(client, request.audit);
-          if (request.report !== undefined) {
-            const { target, executionId, event } = request.report;
-            await client.query(this.#sql.tell, [target.key, executionId, toMessageText(event)]);
-          }
+          if (request.report !== undefined) await tellParent(client, this.#sql, request.report);
           return 'terminated' as const;
         }),
       { repeatAfterConnectionLoss: true },

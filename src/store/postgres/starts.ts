@@ -9,6 +9,7 @@ import { again } from './again.ts';
 import { deleteInstance, deletions, type LockedRow } from './deletions.ts';
 import { isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
+import { reportReplaced, reportTexts } from './reports.ts';
 import type { Runner, Tables } from './sql.ts';
 import { startStatements } from './start-statement.ts';
 
@@ -22,6 +23,7 @@ function statements(t: Tables) {
        where i.hub_id = $1 and i.instance_id = $2`,
     takeLive: `delete from ${t.executions} where instance_key = $1 and status = any($2)`,
     ...deletions(t),
+    ...reportTexts(t),
   };
 }
 
@@ -100,6 +102,7 @@ export class Starts {
       const status = live ? seen.status : old.status;
       if (!replaceable.includes(status)) return { kind: 'exists', status };
       if (!live && !isTerminal(status)) return 'gone'; // somebody started it in between: look again
+      if (live) await reportReplaced(client, this.#sql, old.key);
       await deleteInstance(client, this.#sql, old.key);
       const { sql, values } = this.#startOf([start]);
       const rows = await client.query<{ key: string }>(sql.text, [...values]);

@@ -180,5 +180,22 @@ export function children({ store, remains }: StoreUnderTest): void {
       const { messages } = await worker.read(claim.key);
       expect(messages.at(-1)).toMatchObject({ executionId, event });
     });
+
+    it('goes with the tree that it belongs to, if all of that has ended', async () => {
+      const hub = await freshHub(store);
+      const instanceId = freshId();
+      const { worker, claim } = await hub.claimed({ instanceId });
+      const child = childOf(claim);
+      const born = await worker.commitOne(claim, { children: [child], status: 'Completed' });
+      expect(born.kind).toBe('committed');
+      expect(await store.purgeTree(hub.id, instanceId)).toEqual({
+        ...{ kind: 'not-terminal', instanceId: child.instanceId, status: 'Pending' },
+      });
+      const { key } = await hub.get(child.instanceId);
+      await store.terminatePending({ key, output: null, eventsAt: () => [] });
+      expect(await store.purgeTree(hub.id, instanceId)).toEqual({ kind: 'purged', instances: 2 });
+      expect([await remains(key), await remains(claim.key)]).toEqual([{}, {}]);
+      expect(await store.purgeTree(hub.id, instanceId)).toEqual({ kind: 'not-found' });
+    });
   });
 }
