@@ -28,5 +28,6 @@ EXPOSE 7071
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD node -e "fetch('http://127.0.0.1:' + (process.env.PORT || 7071) + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
 # In exec form node is process 1 and gets SIGTERM itself; a clean stop may take as long as activities have grace.
-ENTRYPOINT ["node", "/app/dist/main.js"]
+# The larger young generation spares a third of the garbage collector's work (docs/scaling.md).
+ENTRYPOINT ["node", "--max-semi-space-size=64", "/app/dist/main.js"]
 CMD ["start"]

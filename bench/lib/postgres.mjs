@@ -126,13 +126,19 @@ class BenchPostgres {
     }
   }
 
-  /** Backends of a database that wait for a lock right now; waiting for the WAL flush is not one. */
+  /**
+   * Backends of a database that wait for a lock right now: for one that another transaction holds (`locks`), or for
+   * their turn to make a table or index longer by some pages (`extensions`: every writer of a table that grows does it,
+   * for microseconds). Waiting for the WAL flush is neither.
+   */
   async lockWaits({ name }) {
     const [row] = await this.rows(
-      `select count(*)::int as count from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`,
+      `select count(*) filter (where wait_event <> 'extend')::int as locks,
+              count(*) filter (where wait_event = 'extend')::int as extensions
+       from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`,
       [name],
     );
-    return row.count;
+    return row;
   }
 
   async close() {

