@@ -1,4 +1,4 @@
-/** Entities over HTTP (http-api.md 2.13 to 2.15; the numbers are those of its checklist, 6.12). */
+/** Entities (http-api.md 6.12). */
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { waitFor } from '../support/wait-for.ts';
@@ -28,7 +28,7 @@ async function existing(state: unknown = 1, key = freshKey()): Promise<string> {
   return key;
 }
 
-it('227, 228: a signal is 202 without a body, and the bare state can be read', async () => {
+it('#227, #228 a signal is 202 without a body, and the bare state can be read', async () => {
   const key = freshKey();
   expectEmpty(await given.api.post(`/entities/Counter/${key}?op=add`, { body: 5 }), 202);
   await reachState(`counter/${key}`, 5);
@@ -37,19 +37,19 @@ it('227, 228: a signal is 202 without a body, and the bare state can be read', a
   expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
 });
 
-it('229: names ignore case, keys do not', async () => {
+it('#229 names ignore case, keys do not', async () => {
   const key = await existing();
   expect((await given.api.get(`/entities/COUNTER/${key}`)).statusCode).toBe(200);
   expectEmpty(await given.api.get(`/entities/counter/${key.toUpperCase()}`), 404);
 });
 
-it('230: an unknown key is an empty 404, and so is an unknown name', async () => {
+it('#230 an unknown key is an empty 404, and so is an unknown name', async () => {
   expectEmpty(await given.api.get(`/entities/counter/${freshKey()}`), 404);
   expectEmpty(await given.api.get('/entities/nobody/k'), 404);
   expectEmpty(await given.api.get('/entities/counter/a%00b'), 404);
 });
 
-it('231: a signal without op has the empty name', async () => {
+it('#231 a signal without op has the empty name', async () => {
   const key = freshKey();
   expectEmpty(await given.api.post(`/entities/counter/${key}`), 202);
   await reachState(`counter/${key}`, 'without a name');
@@ -57,12 +57,12 @@ it('231: a signal without op has the empty name', async () => {
 
 it.each([
   [
-    '232: no body, application/json',
+    '#232 no body, application/json',
     { headers: { 'content-type': 'application/json', 'content-length': '0' } },
     'none',
   ],
-  ['54: an empty body without a length', { headers: { 'content-type': 'application/json' } }, 'none'],
-  ['233: text/plain', { raw: 'abc', headers: { 'content-type': 'text/plain' } }, 'abc'],
+  ['an empty body without a length', { headers: { 'content-type': 'application/json' } }, 'none'],
+  ['#233 text/plain', { raw: 'abc', headers: { 'content-type': 'text/plain' } }, 'abc'],
   ['no content type', { raw: '5' }, '5'],
   ['json null', { raw: 'null', headers: { 'content-type': 'application/json' } }, null],
 ])('the input of a signal: %s', async (_, call, input) => {
@@ -71,7 +71,7 @@ it.each([
   await reachState(`counter/${key}`, { input });
 });
 
-it('234: bad JSON is 400 with its own text', async () => {
+it('#234 bad JSON is 400 with its own text', async () => {
   const answer = await given.api.post(`/entities/counter/${freshKey()}?op=add`, {
     raw: '{"a":',
     headers: { 'content-type': 'application/json' },
@@ -79,25 +79,25 @@ it('234: bad JSON is 400 with its own text', async () => {
   expect(expectError(answer, 400)['Message']).toMatch(/^Could not parse JSON content: /);
 });
 
-it('235: DELETE removes the state, whatever op says', async () => {
+it('#235 DELETE removes the state, whatever op says', async () => {
   const key = await existing();
   expectEmpty(await given.api.delete(`/entities/counter/${key}?op=add`), 202);
   await waitFor(async () => (await given.api.get(`/entities/counter/${key}`)).statusCode === 404, { what: 'the end' });
 });
 
-it('236: an entity that no live worker has is 400', async () => {
+it('#236 an entity that no live worker has is 400', async () => {
   const answer = await given.api.post('/entities/nobody/k?op=add', { body: 1 });
   expect(expectError(answer, 400)['Message']).toMatch(
     /^The function 'nobody' doesn't exist, is disabled, or is not an entity/,
   );
 });
 
-it.each(['a%23b', 'a%2Fb', 'a%5Cb', 'a%3Fb', 'a%01b', 'x'.repeat(300)])('237: the key %s is 400', async (key) => {
+it.each(['a%23b', 'a%2Fb', 'a%5Cb', 'a%3Fb', 'a%01b', 'x'.repeat(300)])('#237 the key %s is 400', async (key) => {
   expectError(await given.api.post(`/entities/counter/${key}?op=add`, { body: 1 }), 400);
   expectError(await given.api.delete(`/entities/counter/${key}`), 400);
 });
 
-it('238: a signal without a key is for the empty one, which GET calls $', async () => {
+it('#238 a signal without a key is for the empty one, which GET calls $', async () => {
   expectEmpty(await given.api.post('/entities/counter?op=set', { body: 'empty' }), 202);
   await reachState('counter/$', 'empty');
   // Only there: elsewhere it is a key like any other.
@@ -110,12 +110,12 @@ it('238: a signal without a key is for the empty one, which GET calls $', async 
   await waitFor(async () => (await given.api.get('/entities/counter/$')).statusCode === 404, { what: 'the end' });
 });
 
-it('239: without a name it is 400', async () => {
+it('#239 without a name it is 400', async () => {
   expectError(await given.api.post('/entities', { body: 1 }), 400);
   expectError(await given.api.delete('/entities'), 400);
 });
 
-it('240 to 243: the list has entities with a state, of all names or of one; the state only when it is asked for', async () => {
+it('#240 - #243 the list has entities with a state, of all names or of one; the state only when it is asked for', async () => {
   const key = await existing({ a: [1] });
   const all = await given.api.get('/entities?top=1000');
   expect(all.statusCode).toBe(200);
@@ -130,7 +130,7 @@ it('240 to 243: the list has entities with a state, of all names or of one; the 
   expect(named.json()).toContainEqual({ ...entry, state: { a: [1] } });
 });
 
-it('244: pages are complete, then the token is empty', async () => {
+it('#244 pages are complete, then the token is empty', async () => {
   const keys = [await existing(), await existing(), await existing()].sort();
   const found: string[] = [];
   let token = '';
@@ -150,23 +150,23 @@ it('a token that is not one of this list is 400', async () => {
   expectError(await given.api.get('/entities', { headers: { 'x-ms-continuation-token': 'garbage' } }), 400);
 });
 
-it('245: an unknown name has an empty list', async () => {
+it('#245 an unknown name has an empty list', async () => {
   expect((await given.api.get('/entities/nobody')).json()).toEqual([]);
   expect((await given.api.get('/entities/a@b')).json()).toEqual([]);
 });
 
-it('246: a deleted entity is not listed', async () => {
+it('#246 a deleted entity is not listed', async () => {
   const key = await existing();
   await given.api.delete(`/entities/counter/${key}`);
   await waitFor(async () => !(await given.api.get('/entities?top=1000')).body.includes(key), { what: 'the end' });
 });
 
-it('247: more segments are an empty 404', async () => {
+it('#247 more segments are an empty 404', async () => {
   expectEmpty(await given.api.get('/entities/a/b/c'), 404);
   expectEmpty(await given.api.post('/entities/a/b/c'), 404);
 });
 
-it('248: a window in the future has an empty list; one around now has all', async () => {
+it('#248 a window in the future has an empty list; one around now has all', async () => {
   const key = await existing();
   expect((await given.api.get('/entities?lastOperationTimeFrom=2999-01-01')).json()).toEqual([]);
   expect((await given.api.get('/entities?lastOperationTimeTo=2000-01-01')).json()).toEqual([]);
@@ -174,7 +174,7 @@ it('248: a window in the future has an empty list; one around now has all', asyn
   expect((await given.api.get(`/entities?top=1000&${window}`)).body).toContain(key);
 });
 
-it('155: entities are among the instances, as running ones', async () => {
+it('#155 entities are among the instances, as running ones', async () => {
   const key = await existing();
   const id = `@counter@${key}`;
   const listed = await given.api.get(`/instances?instanceIdPrefix=${encodeURIComponent(id)}`);
@@ -201,7 +201,7 @@ it('an entity is purged by its instance id; a missing one is 404', async () => {
   expectEmpty(await given.api.delete(`/instances/${id}`), 404);
 });
 
-it('169: a purge by filter leaves entities alone', async () => {
+it('#169 a purge by filter leaves entities alone', async () => {
   const key = await existing('stays');
   await given.api.delete('/instances?createdTimeFrom=2000-01-01');
   await reachState(`counter/${key}`, 'stays');

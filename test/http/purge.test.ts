@@ -89,7 +89,7 @@ describe('many', () => {
     },
   );
 
-  test('#163 - #166, #169, #172 only ended instances that match go', async () => {
+  test('#163 - #167, #169, #172 only ended instances that match go', async () => {
     await it6.api.delete(`/instances?${longAgo}`);
     const done = await it6.api.run('Echo');
     const failed = await it6.api.run('Boom');

@@ -1,10 +1,24 @@
 /** Raising events (http-api.md 6.8). */
 import { describe, expect, test } from 'vitest';
-import { expectEmpty, expectError, invalidJson, stage } from './support.ts';
+import { type Call, expectEmpty, expectError, invalidJson, stage } from './support.ts';
 
 const it6 = stage();
 const json = { 'content-type': 'application/json' };
 const wrongType = 'Only application/json request content is supported';
+
+/** Bodies that no event can have. */
+const badCalls: readonly [what: string, call: Call, message: string][] = [
+  ['#176', { raw: '1', headers: { 'content-type': 'text/plain' } }, wrongType],
+  ['#177', { raw: '1' }, wrongType],
+  ['text/json', { raw: '1', headers: { 'content-type': 'text/json' } }, wrongType],
+  ['cloud events', { raw: '1', headers: { 'content-type': 'application/cloudevents+json' } }, wrongType],
+  ['no media type', { raw: '1', headers: { 'content-type': 'json' } }, wrongType],
+  ['nothing at all', {}, wrongType],
+  ['#178', { raw: '', headers: json }, invalidJson],
+  ['#179', { raw: 'badJSON', headers: json }, invalidJson],
+  ['#180', { raw: '{} tail', headers: json }, invalidJson],
+  ['too large a number', { raw: '1e400', headers: json }, invalidJson],
+];
 
 describe('accepted', () => {
   test.each([
@@ -35,6 +49,11 @@ describe('accepted', () => {
   test('#185 for a Pending instance', async () => {
     const id = await it6.api.pending('idle-185');
     expectEmpty(await it6.api.post(`/instances/${id}/raiseEvent/Go?taskHub=idle-185`, { body: 1 }), 202);
+    // One that begins by itself, to see it delivered.
+    const later = String((await it6.api.post('/orchestrators/WaitGo?startAt=1s')).json().id);
+    expect(await it6.api.status(later)).toMatchObject({ runtimeStatus: 'Pending' });
+    expectEmpty(await it6.api.post(`/instances/${later}/raiseEvent/Go`, { body: 'early' }), 202);
+    expect(await it6.api.reach(later, 'Completed')).toMatchObject({ output: 'early' });
   });
 
   test('#186 for a Suspended instance, acted on after resume', async () => {
@@ -79,21 +98,13 @@ describe('accepted', () => {
 });
 
 describe('refused', () => {
-  test.each([
-    ['#176', { raw: '1', headers: { 'content-type': 'text/plain' } }, wrongType],
-    ['#177', { raw: '1' }, wrongType],
-    ['text/json', { raw: '1', headers: { 'content-type': 'text/json' } }, wrongType],
-    ['cloud events', { raw: '1', headers: { 'content-type': 'application/cloudevents+json' } }, wrongType],
-    ['no media type', { raw: '1', headers: { 'content-type': 'json' } }, wrongType],
-    ['nothing at all', {}, wrongType],
-    ['#178', { raw: '', headers: json }, invalidJson],
-    ['#179', { raw: 'badJSON', headers: json }, invalidJson],
-    ['#180', { raw: '{} tail', headers: json }, invalidJson],
-    ['too large a number', { raw: '1e400', headers: json }, invalidJson],
-  ])('%s is 400, or 404 and 410 when the instance is why', async (_number, call, message) => {
+  test.each(badCalls)('%s is 400', async (_number, call, message) => {
     const live = await it6.api.running('WaitGo');
     expectError(await it6.api.post(`/instances/${live}/raiseEvent/Go`, call), 400, message);
     expect(await it6.api.status(live)).toMatchObject({ runtimeStatus: 'Running' });
+  });
+
+  test.each(badCalls)('#183, #184 %s is 410 for an ended instance and 404 for none', async (_what, call) => {
     expectEmpty(await it6.api.post('/instances/unknown/raiseEvent/Go', call), 404);
     const ended = await it6.api.run('Echo');
     expectEmpty(await it6.api.post(`/instances/${ended}/raiseEvent/Go`, call), 410);

@@ -1,5 +1,6 @@
 /** Starting orchestrations (http-api.md 6.2). */
 import { describe, expect, test } from 'vitest';
+import { newId } from '../../src/client/arguments.ts';
 import { badArguments, expectEmpty, expectError, invalidJson, stage, W } from './support.ts';
 
 const it6 = stage();
@@ -44,6 +45,8 @@ describe('the answer', () => {
   test('#62 ids are distinct', async () => {
     const ids = await Promise.all(Array.from({ length: 200 }, () => it6.api.start('Echo')));
     expect(new Set(ids).size).toBe(200);
+    // As the service makes them, as many as the checklist wants.
+    expect(new Set(Array.from({ length: 10_000 }, newId)).size).toBe(10_000);
   });
 });
 
@@ -140,7 +143,7 @@ describe('the input', () => {
 });
 
 describe('what is refused', () => {
-  test('#50, #51 an orchestrator that no live worker knows is 400, with the texts that Python reads', async () => {
+  test('#50, #51, #261 an orchestrator that no live worker knows is 400, with the texts that Python reads', async () => {
     const body = expectError(await it6.api.post('/orchestrators/Nobody'), 400, badArguments);
     expect(body['ExceptionMessage']).toContain('Nobody');
     expect(body['ExceptionType']).toBe('OrchestratorNotRegistered');
@@ -196,7 +199,10 @@ describe('ids in use', () => {
   test('#58 an ended instance is replaced, history and all', async () => {
     const id = await it6.api.run('Acts', 'old');
     expect((await it6.api.status(id, '?showHistory=true'))['historyEvents']).toHaveLength(3);
+    const before = await it6.hub.client.getStatus(id);
     expect(await it6.api.run('Echo', 'new', id)).toBe(id);
+    const after = await it6.hub.client.getStatus(id);
+    expect(after?.createdAt.getTime()).toBeGreaterThan(before?.createdAt.getTime() ?? Number.NaN);
     const status = await it6.api.status(id, '?showHistory=true');
     expect(status).toMatchObject({ name: 'Echo', input: 'new', output: 'new' });
     expect(status['historyEvents']).toHaveLength(2);

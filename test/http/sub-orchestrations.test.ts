@@ -1,4 +1,4 @@
-/** Sub-orchestrations over HTTP: their events in histories (http-api.md 3.2), and what is done to whole trees. */
+/** Sub-orchestrations over HTTP: their events in histories (http-api.md 6.5), and what is done to whole trees. */
 import { expect, test } from 'vitest';
 import { waitFor } from '../support/wait-for.ts';
 import { expectEmpty, stage } from './support.ts';
@@ -90,7 +90,7 @@ test('an event that was sent shows where it went', async () => {
   expect(await it6.api.reach(to, 'Completed')).toMatchObject({ output: [1] });
 });
 
-test('after continueAsNew there is the history of the last execution only, and the last input', async () => {
+test('#123 after continueAsNew there is the history of the last execution only, and the last input', async () => {
   const id = await it6.api.run('CountsTo', 3);
   expect(await it6.api.status(id)).toMatchObject({ input: 0, output: 'done' });
   expect(typesOf(await historyOf(id))).toEqual(['ExecutionStarted', 'ExecutionCompleted']);

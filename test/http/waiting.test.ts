@@ -60,7 +60,7 @@ describe('too late', () => {
     ['#77', 'timeout=0.5&pollingInterval=0.1', 500],
     ['#76', 'timeout=0&pollingInterval=0', 0],
     ['#75', 'pollingInterval=1', 0],
-    ['#23', '', 0],
+    ['nothing', '', 0],
   ])('%s ?%s answers 202 as without waiting', async (_number, query, ms) => {
     const before = Date.now();
     const answer = await it6.api.post(`/orchestrators/Nap?${query}`, { body: 60 });
