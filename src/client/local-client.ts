@@ -126,6 +126,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
         offer?.withdraw();
         throw error;
       });
+    if (outcome.kind === 'created' && outcome.replaced !== undefined) this.#parts.audit?.endedLive();
     if (outcome.kind === 'created' && outcome.owner !== null && outcome.owner === offer?.owner) {
       this.#recent.add(instanceId, { key: outcome.key, mark });
       offer.accept(outcome.key);

@@ -1,5 +1,6 @@
 /** What each operation of the management API asks of its caller, by its name in the OpenAPI document. */
 import type { Scope } from '../model/access.ts';
+import type { Query } from './query.ts';
 import type { LinkOperation } from './signed-links.ts';
 
 /** What an operation asks for. */
@@ -12,20 +13,41 @@ export interface OperationAccess {
   readonly hasLinks?: boolean;
   /** The name under which it is recorded; `undefined`: it is no action of an operator. */
   readonly audit?: string;
+  /** Which of its calls are actions of an operator. Default: all. */
+  readonly isAudited?: (query: Query) => boolean;
+  /** It is one only when a start has ended a live instance, or was refused. */
+  readonly auditsEndOfLive?: boolean;
+  /** A switch in the query that the record names when it is on. */
+  readonly notedFlag?: string;
 }
 
+const start: OperationAccess = { scope: 'write', hasLinks: true };
+const startWithId: OperationAccess = {
+  ...start,
+  audit: 'terminateAndStart',
+  isAudited: (query) => isWord(query, 'onExisting', 'terminate'),
+  auditsEndOfLive: true,
+};
+const deleteEntity: OperationAccess = { scope: 'write', audit: 'deleteEntity' };
+/** The operation of this name does what DELETE does. */
+const signal: OperationAccess = { ...deleteEntity, isAudited: (query) => isWord(query, 'op', 'delete') };
+
 const operations: Readonly<Record<string, OperationAccess>> = {
+  startOrchestration: start,
+  startOrchestrationWithId: startWithId,
   getInstance: { scope: 'read', link: 'status' },
   raiseEvent: { scope: 'write', link: 'raiseEvent' },
-  terminateInstance: { scope: 'admin', link: 'terminate', audit: 'terminate' },
+  terminateInstance: { scope: 'admin', link: 'terminate', audit: 'terminate', notedFlag: 'recursive' },
   suspendInstance: { scope: 'admin', link: 'suspend', audit: 'suspend' },
   resumeInstance: { scope: 'admin', link: 'resume', audit: 'resume' },
   restartInstance: { scope: 'admin', link: 'restart', hasLinks: true, audit: 'restart' },
   rewindInstance: { scope: 'admin', link: 'rewind', audit: 'rewind' },
-  purgeInstance: { scope: 'admin', audit: 'purge' },
+  purgeInstance: { scope: 'admin', audit: 'purge', notedFlag: 'recursive' },
   purgeInstances: { scope: 'admin', audit: 'purgeMany' },
-  deleteEntity: { scope: 'write' },
-  deleteEntityWithoutKey: { scope: 'write' },
+  signalEntity: signal,
+  signalEntityWithoutKey: signal,
+  deleteEntity,
+  deleteEntityWithoutKey: deleteEntity,
   listAudit: { scope: 'admin' },
 };
 
@@ -34,9 +56,12 @@ export function accessOf(operationId: string | undefined, method: string): Opera
   const known = operationId === undefined ? undefined : operations[operationId];
   if (known !== undefined) return known;
   if (method === 'GET') return { scope: 'read' };
-  if (operationId?.startsWith('start') === true) return { scope: 'write', hasLinks: true };
-  if (operationId?.startsWith('signal') === true) return { scope: 'write' };
   return { scope: 'admin', ...(operationId === undefined ? {} : { audit: operationId }) };
+}
+
+/** Whether a query parameter has this value, in any case. */
+export function isWord(query: Query, name: string, word: string): boolean {
+  return query.raw(name)?.trim().toLowerCase() === word;
 }
 
 /** The scope that a key needs for what a link is good for. */

@@ -155,7 +155,11 @@ export async function createServer(
         const operation = accessOf(route.schema?.operationId, String(route.method));
         const checks = [gate.requireOperation(operation), ...(operation.hasLinks === true ? [signer.prepare] : [])];
         if (access !== undefined && operation.audit !== undefined) {
-          const hooks = auditHooks(access, { action: operation.audit, defaultTaskHub: hub.clients.defaultTaskHub });
+          const hooks = auditHooks(access, {
+            ...operation,
+            action: operation.audit,
+            defaultTaskHub: hub.clients.defaultTaskHub,
+          });
           checks.unshift(hooks.begin);
           route.preHandler = [route.preHandler ?? [], hooks.announce].flat();
           route.onSend = [route.onSend ?? [], hooks.finish].flat();

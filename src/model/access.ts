@@ -49,6 +49,8 @@ export interface AuditNote {
   readonly entry: AuditEntry;
   /** Called by a store that has done so. */
   stored(): void;
+  /** Called when a start has ended a live instance that had its id. */
+  endedLive(): void;
 }
 
 /** An entry as it is stored. */

@@ -129,6 +129,59 @@ describe('records', () => {
     expect(JSON.stringify(records)).not.toContain(made.json().value);
   });
 
+  test('of what is done to whole trees say so', async () => {
+    const id = await it6.api.running('Calls', { name: 'WaitGo' });
+    expectEmpty(await steer(id, 'terminate?recursive=true&reason=all'), 202);
+    await it6.api.reach(id, 'Terminated');
+    await waitFor(
+      async () => (await api.delete(`/instances/${id}?recursive=true`, { headers: operator })).statusCode === 200,
+      { what: 'all of the tree to have ended' },
+    );
+    const [purged, ...others] = await audit(`target=${id}&outcome=accepted`);
+    expect(purged).toMatchObject({ action: 'purge', detail: 'recursive=true' });
+    expect(others).toMatchObject([{ action: 'terminate', reason: 'all', detail: 'recursive=true' }]);
+    const plain = await it6.api.running('WaitGo');
+    expectEmpty(await steer(plain, 'suspend?recursive=true'), 202);
+    expectEmpty(await steer(plain, 'terminate?recursive=false'), 202);
+    expect((await audit(`target=${plain}`)).map((one) => one['detail'])).toEqual([null, null]);
+  });
+
+  test('of a start that ended a live instance, and of one that was not allowed to', async () => {
+    const id = await it6.api.running('WaitGo', undefined, 'made-way');
+    const start = (query: string, headers: Record<string, string> = operator) =>
+      api.post(`/orchestrators/Echo/${id}?${query}`, { body: 1, headers });
+    const writer = await api.send('POST', '/admin/keys', { body: { name: 'w', scopes: ['write'] }, headers: system });
+    expectError(await start('onExisting=terminate', { 'x-functions-key': String(writer.json().value) }), 403);
+    expectError(await start('onExisting=replace'), 409);
+    expect((await start('onExisting=Terminate')).statusCode).toBe(202);
+    await it6.api.reach(id, 'Completed');
+    // Now nothing lives under this id: to start over is no action of an operator.
+    expect((await start('onExisting=terminate')).statusCode).toBe(202);
+    expect((await api.post('/orchestrators/Echo?onExisting=terminate', { headers: operator })).statusCode).toBe(202);
+    expect(await audit(`target=${id}`)).toMatchObject([
+      { action: 'terminateAndStart', outcome: 'accepted', actor: 'system', detail: `202 {"id":"${id}"}` },
+      { action: 'terminateAndStart', outcome: 'refused', actor: 'w', detail: '403' },
+    ]);
+  });
+
+  test('of the end of an entity, asked for by DELETE or by its operation', async () => {
+    const signal = (path: string) => api.post(`/entities/${path}`, { body: 1, headers: operator });
+    expectEmpty(await signal('counter/audited?op=add'), 202);
+    expectEmpty(await api.delete('/entities/Counter/audited', { headers: operator }), 202);
+    expectEmpty(await signal('counter/audited?op=delete'), 202);
+    expectError(await api.delete('/entities/nobody/audited', { headers: operator }), 400);
+    const common = { action: 'deleteEntity', actor: 'system' };
+    expect(await audit(`target=${encodeURIComponent('@counter@audited')}`)).toMatchObject([
+      { ...common, outcome: 'accepted', detail: '202' },
+      { ...common, outcome: 'accepted', detail: '202' },
+    ]);
+    expect(await audit(`target=${encodeURIComponent('@nobody@audited')}`)).toMatchObject([
+      { ...common, outcome: 'refused', detail: '400' },
+    ]);
+    expectEmpty(await api.delete('/entities/counter', { headers: operator }), 202);
+    expect(await audit(`target=${encodeURIComponent('@counter@')}`)).toHaveLength(1);
+  });
+
   test('starts and events are none', async () => {
     const started = await api.post('/orchestrators/WaitGo/not-steered', { headers: system });
     expect(started.statusCode).toBe(202);

@@ -12,6 +12,8 @@ import type {
 import type { Access } from '../../client/access.ts';
 import type { AuditEntry, AuditNote, AuditOutcome } from '../../model/access.ts';
 import { splitTarget } from '../canonical-url.ts';
+import { entityInstanceId } from '../../model/entity-id.ts';
+import { isWord, type OperationAccess } from '../operations.ts';
 import { originOf } from '../origin.ts';
 import { Query } from '../query.ts';
 
@@ -30,10 +32,13 @@ class AuditTrail implements AuditNote {
   readonly entry: AuditEntry;
   /** The id of the record that says that it has begun. */
   begunAs: string | undefined;
+  readonly #onlyEndOfLive: boolean;
   #isStored = false;
+  #hasEndedLive = false;
 
-  constructor(entry: AuditEntry) {
+  constructor(entry: AuditEntry, onlyEndOfLive: boolean) {
     this.entry = entry;
+    this.#onlyEndOfLive = onlyEndOfLive;
   }
 
   get isStored(): boolean {
@@ -42,6 +47,15 @@ class AuditTrail implements AuditNote {
 
   stored(): void {
     this.#isStored = true;
+  }
+
+  endedLive(): void {
+    this.#hasEndedLive = true;
+  }
+
+  /** Whether, in the end, there is nothing to record. */
+  isMoot(outcome: AuditOutcome): boolean {
+    return this.#onlyEndOfLive && outcome === 'accepted' && !this.#hasEndedLive;
   }
 }
 
@@ -59,13 +73,19 @@ export interface AuditHooks {
   readonly finish: onSendAsyncHookHandler;
 }
 
-export function auditHooks(
-  access: Access,
-  operation: { readonly action: string; readonly defaultTaskHub: string },
-): AuditHooks {
+/** What {@link auditHooks} records of one operation. */
+export type AuditedOperation = Pick<OperationAccess, 'auditsEndOfLive' | 'isAudited' | 'notedFlag'> & {
+  readonly action: string;
+  readonly defaultTaskHub: string;
+};
+
+export function auditHooks(access: Access, operation: AuditedOperation): AuditHooks {
+  const { isAudited, auditsEndOfLive = false } = operation;
   return {
     begin: (request, _reply, done) => {
-      request.audit = new AuditTrail(entryOf(request, operation));
+      if (isAudited === undefined || isAudited(queryOf(request))) {
+        request.audit = new AuditTrail(entryOf(request, operation), auditsEndOfLive);
+      }
       done();
     },
     announce: async ({ audit }) => {
@@ -75,6 +95,7 @@ export function auditHooks(
       const { audit } = request;
       if (audit === undefined || audit.isStored) return payload;
       const end = { outcome: outcomeOf(reply.statusCode), detail: detailOf(audit.entry, reply.statusCode, payload) };
+      if (audit.isMoot(end.outcome)) return payload;
       try {
         if (audit.begunAs === undefined) await access.record({ ...audit.entry, ...end });
         else await access.finish(audit.begunAs, end);
@@ -87,15 +108,15 @@ export function auditHooks(
   };
 }
 
-function entryOf(
-  request: FastifyRequest,
-  operation: { readonly action: string; readonly defaultTaskHub: string },
-): AuditEntry {
-  const query = request.query instanceof Query ? request.query : Query.empty;
-  const { params } = request;
-  const named: unknown =
-    typeof params === 'object' && params !== null && 'instanceId' in params ? params.instanceId : null;
-  const target = typeof named === 'string' ? named.slice(0, maxReasonLength) : null;
+function queryOf({ query }: FastifyRequest): Query {
+  return query instanceof Query ? query : Query.empty;
+}
+
+function entryOf(request: FastifyRequest, operation: AuditedOperation): AuditEntry {
+  const query = queryOf(request);
+  const target = targetOf(request)?.slice(0, maxReasonLength) ?? null;
+  const { notedFlag } = operation;
+  const noted = notedFlag !== undefined && isWord(query, notedFlag, 'true') ? `${notedFlag}=true` : null;
   return {
     ...originOf(request),
     taskHub: (query.raw('taskHub') ?? '').trim().slice(0, 256) || operation.defaultTaskHub,
@@ -103,8 +124,20 @@ function entryOf(
     target,
     reason: query.raw('reason')?.slice(0, maxReasonLength) ?? null,
     outcome: 'accepted',
-    detail: target === null ? filtersOf(request) : null,
+    detail: target === null ? filtersOf(request) : noted,
   };
+}
+
+/** The instance or entity that the path names, by its instance id; `undefined` for actions on many. */
+function targetOf({ params }: FastifyRequest): string | undefined {
+  const {
+    instanceId,
+    entityName,
+    entityKey = '',
+  }: Readonly<Record<string, unknown>> = typeof params === 'object' && params !== null ? { ...params } : {};
+  if (typeof instanceId === 'string') return instanceId;
+  if (typeof entityName !== 'string') return undefined;
+  return entityInstanceId({ name: entityName, key: String(entityKey) });
 }
 
 /** The query of an action on many, without the key. */
