@@ -96,8 +96,8 @@ export const zones = [
     packages: ['commander'],
     node: 'all',
   },
-  { files: 'settings.ts', src: [], packages: [], node: 'all' },
-  { files: 'config.ts', src: ['settings.ts'], packages: [], node: 'all' },
+  { files: 'settings.ts', src: ['model'], packages: [], node: 'all' },
+  { files: 'config.ts', src: ['settings.ts', 'model'], packages: [], node: 'all' },
   { files: 'package-root.ts', src: [], packages: [], node: 'all' },
   { files: 'logger.ts', src: ['config.ts'], packages: ['pino', 'pino-pretty'], node: 'all' },
   {
@@ -150,7 +150,15 @@ export const zones = [
   },
   {
     files: 'index.ts',
-    src: ['model', 'core/replay/task-failed-error.ts', 'client', 'http/server.ts', 'worker/in-process', 'task-hub.ts'],
+    src: [
+      'model',
+      'core/replay/task-failed-error.ts',
+      'core/replay/entity-operation-failed-error.ts',
+      'client',
+      'http/server.ts',
+      'worker/in-process',
+      'task-hub.ts',
+    ],
     packages: [],
     node: [],
   },

@@ -17,9 +17,11 @@ import {
   secret,
   setting,
   trustProxy,
+  versionText,
   workers,
   ConfigError,
 } from './settings.ts';
+import type { Versioning } from './model/versions.ts';
 
 export { ConfigError } from './settings.ts';
 
@@ -58,6 +60,9 @@ export interface HttpLimitsConfig {
 }
 
 const mebi = 1_048_576;
+
+const matchStrategies = ['None', 'Strict', 'CurrentOrOlder'] as const;
+const failureStrategies = ['Reject', 'Fail'] as const;
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export const logFormats = ['pretty', 'json'] as const;
@@ -105,6 +110,7 @@ export interface Config {
   readonly http: HttpConfig | undefined;
   readonly durableHttp: DurableHttpConfig;
   readonly storageLimits: StorageLimitsConfig;
+  readonly versioning: Versioning;
   readonly log: LogConfig;
 }
 
@@ -151,6 +157,10 @@ export interface StartFlags {
   readonly maxActionsPerTurn?: string;
   readonly maxCustomStatusBytes?: string;
   readonly maxInstanceIdLength?: string;
+  readonly workerVersion?: string;
+  readonly defaultVersion?: string;
+  readonly versionMatch?: string;
+  readonly versionMismatch?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly allowAnonymous?: boolean;
@@ -212,12 +222,35 @@ export function readConfig(sources: ConfigSources): Config {
     http: flags.http === false ? undefined : httpConfig(flags, env),
     durableHttp: durableHttpConfig(flags, env),
     storageLimits: storageLimitsConfig(flags, env),
+    versioning: versioningConfig(flags, env),
     log: {
       level: oneOf(setting(env, '--log-level', flags.logLevel, 'PERDURE_LOG_LEVEL'), logLevels) ?? 'info',
       format:
         oneOf(setting(env, '--log-format', flags.logFormat, 'PERDURE_LOG_FORMAT'), logFormats) ??
         (isTerminal ? 'pretty' : 'json'),
     },
+  };
+}
+
+function versioningConfig(flags: StartFlags, env: Environment): Versioning {
+  const { text: version } = versionText(
+    setting(env, '--worker-version', flags.workerVersion, 'PERDURE_WORKER_VERSION'),
+  );
+  const { text: defaultVersion } = versionText(
+    setting(env, '--default-version', flags.defaultVersion, 'PERDURE_DEFAULT_VERSION'),
+  );
+  const match = setting(env, '--version-match', flags.versionMatch, 'PERDURE_VERSION_MATCH');
+  const matchStrategy = oneOf(match, matchStrategies) ?? 'None';
+  if (matchStrategy !== 'None' && version === undefined) {
+    throw new ConfigError(`${match.names} ${matchStrategy} needs --worker-version (PERDURE_WORKER_VERSION).`);
+  }
+  return {
+    ...(version === undefined ? {} : { version }),
+    ...(defaultVersion === undefined ? {} : { defaultVersion }),
+    matchStrategy,
+    failureStrategy:
+      oneOf(setting(env, '--version-mismatch', flags.versionMismatch, 'PERDURE_VERSION_MISMATCH'), failureStrategies) ??
+      'Reject',
   };
 }
 

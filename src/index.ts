@@ -8,21 +8,24 @@ export {
   type ActivityHandler,
   type ActivityOptions,
   type CallableLog,
-  type CallActivityOptions,
   type Duration,
+  type HeldLock,
   type FunctionDefinition,
   type OrchestrationContext,
   type OrchestrationDefinition,
   type OrchestrationOptions,
   type Orchestrator,
   type ReplaySafeLog,
-  type RetryContext,
-  type RetryDecision,
-  type RetryHandler,
-  type RetryPolicy,
   type Task,
   type TimerTask,
 } from './model/functions.ts';
+export type {
+  CallActivityOptions,
+  RetryContext,
+  RetryDecision,
+  RetryHandler,
+  RetryPolicy,
+} from './model/call-options.ts';
 export {
   ManagedIdentityTokenSource,
   tokenProvider,
@@ -71,6 +74,7 @@ export type {
   StartSettings,
   WaitOptions,
 } from './client/client.ts';
+export { EntityOperationFailedError } from './core/replay/entity-operation-failed-error.ts';
 export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export type { AccessKey, AuditEntry, AuditFilter, AuditPage, AuditRecord, Origin, Scope } from './model/access.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';

@@ -1,5 +1,6 @@
 /** Reads single settings: what is allowed, and what an error says. `config.ts` knows which there are. */
 import { readFileSync } from 'node:fs';
+import { versionProblem } from './model/instance.ts';
 
 /** A setting that cannot be used. The message is one line that names flag and variable and says what is allowed. */
 export class ConfigError extends Error {
@@ -9,7 +10,7 @@ export class ConfigError extends Error {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A value with the names that an error has to mention. */
-interface Setting {
+export interface Setting {
   readonly text: string | undefined;
   readonly names: string;
 }
@@ -63,6 +64,13 @@ export function oneOf<T extends string>({ text, names }: Setting, allowed: reado
   const found = allowed.find((value) => value === text);
   if (found === undefined) throw new ConfigError(`${names} must be one of ${allowed.join(', ')}, not '${text}'.`);
   return found;
+}
+
+/** The version of orchestrations. */
+export function versionText(given: Setting): Setting {
+  const problem = given.text === undefined ? null : versionProblem(given.text);
+  if (problem === null) return given;
+  throw new ConfigError(`${given.names}: ${problem}`);
 }
 
 export function workers({ text, names }: Setting): boolean {

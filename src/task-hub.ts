@@ -11,10 +11,12 @@ import { LocalAccess } from './client/local-access.ts';
 import { LocalClient } from './client/local-client.ts';
 import type { Placement } from './client/local-client-parts.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
-import { defaultLimits, type ExecutionLimits } from './core/state/close-turn.ts';
+import { defaultLimits, type ExecutionLimits } from './core/state/turn-limits.ts';
 import { planRewind } from './core/state/rewind.ts';
 import type { FunctionDefinition } from './model/functions.ts';
+import type { Versioning } from './model/versions.ts';
 import { DurableError } from './model/errors.ts';
+import { versionProblem } from './model/instance.ts';
 import { openPostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
 import type { Store } from './store/store.ts';
@@ -75,6 +77,8 @@ export interface TaskHubOptions {
   readonly maxCustomStatusBytes?: number;
   /** Longest instance id of a start, in UTF-16 units; at most 256, the default. */
   readonly maxInstanceIdLength?: number;
+  /** How this process deals with the versions of orchestrations. Default: every version is served. */
+  readonly versioning?: Versioning;
   /** How long records of the audit log are kept, in ms; 0 keeps them for ever. Default 7,776,000,000: 90 days. */
   readonly auditRetentionMs?: number;
   /** Default: silent. */
@@ -133,6 +137,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   );
   const limits = executionLimits(options);
   const { durableHttp = {}, functions = [] } = options;
+  const versioning = checkVersioning(options.versioning ?? {});
   for (const name of ['pollIntervalMs', 'maxResponseBytes'] as const) {
     if (durableHttp[name] !== undefined) positive(`durableHttp.${name}`, durableHttp[name]);
   }
@@ -141,6 +146,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     functions,
     builtIns: [http.activity],
     maxPayloadLength,
+    versioning,
     ...(options.maxCustomStatusBytes === undefined
       ? {}
       : { maxCustomStatusBytes: positive('maxCustomStatusBytes', options.maxCustomStatusBytes) }),
@@ -182,6 +188,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     maxPayloadLength,
     maxInstanceIdLength,
     declared: new DeclaredValues(functions),
+    ...(versioning.defaultVersion === undefined ? {} : { defaultVersion: versioning.defaultVersion }),
     ...(worker ? { placement: worker } : {}),
   });
   const auditRetentionMs = options.auditRetentionMs ?? defaults.auditRetentionMs;
@@ -223,6 +230,7 @@ function openClients(
     readonly maxPayloadLength: number;
     readonly maxInstanceIdLength: number;
     readonly declared: DeclaredValues;
+    readonly defaultVersion?: string;
     readonly placement?: Placement;
   },
 ): ClientSource & { close(): void } {
@@ -236,6 +244,7 @@ function openClients(
     maxInstanceIdLength: options.maxInstanceIdLength,
     placement: options.placement,
     planRewind,
+    ...(options.defaultVersion === undefined ? {} : { defaultVersion: options.defaultVersion }),
   };
   const { declared, taskHub: served } = options;
   const isServed = (taskHub: string): boolean => taskHub.toLowerCase() === served.toLowerCase();
@@ -265,6 +274,22 @@ function executionLimits(options: TaskHubOptions): ExecutionLimits {
     maxHistoryLength: positive('maxHistoryLength', maxHistoryLength ?? defaultLimits.maxHistoryLength),
     maxTurnLength: positive('maxTurnLength', maxTurnLength ?? defaultLimits.maxTurnLength),
   };
+}
+
+/** @throws DurableError `InvalidArgument` */
+function checkVersioning(versioning: Versioning): Versioning {
+  const { version, defaultVersion, matchStrategy = 'None', failureStrategy = 'Reject' } = versioning;
+  const problem =
+    (version === undefined ? null : versionProblem(version)) ??
+    (defaultVersion === undefined ? null : versionProblem(defaultVersion)) ??
+    (['None', 'Strict', 'CurrentOrOlder'].includes(matchStrategy)
+      ? null
+      : `matchStrategy must be None, Strict or CurrentOrOlder, not '${matchStrategy}'.`) ??
+    (['Reject', 'Fail'].includes(failureStrategy)
+      ? null
+      : `failureStrategy must be Reject or Fail, not '${failureStrategy}'.`);
+  if (problem !== null) throw new DurableError('InvalidArgument', `versioning: ${problem}`);
+  return versioning;
 }
 
 function positive(name: string, value: number): number {

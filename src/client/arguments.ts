@@ -1,5 +1,6 @@
 /** Checks of what callers give to the client, and the errors that it answers with. */
 import { randomUUID } from 'node:crypto';
+import type { AuditNote } from '../model/access.ts';
 import { DurableError } from '../model/errors.ts';
 import type { RuntimeStatus } from '../model/instance.ts';
 
@@ -83,4 +84,9 @@ export function checkPage(given: number | undefined, what: string): number {
 /** @throws DurableError `InvalidArgument` when there is a problem */
 export function refuse(problem: string | null): void {
   if (problem !== null) throw new DurableError('InvalidArgument', problem);
+}
+
+/** What is to be recorded with an action, if anything is. */
+export function withAudit(audit: AuditNote | undefined): { readonly audit?: AuditNote } {
+  return audit === undefined ? {} : { audit };
 }

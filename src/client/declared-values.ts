@@ -5,32 +5,37 @@
 import { DurableError } from '../model/errors.ts';
 import type { EventDefinition } from '../model/events.ts';
 import { isOrchestration, type FunctionDefinition, type OrchestrationDefinition } from '../model/functions.ts';
+import { compareVersions, VersionedDefinitions } from '../model/versions.ts';
 import { checkNow, describeIssues, type Schema } from '../model/schema.ts';
 
 type Declared = OrchestrationDefinition<never, unknown>;
 
 export class DeclaredValues {
-  readonly #inputs = new Map<string, Declared>();
-  /** By the name of the event, then of the orchestration, in lower case; only events with a schema. */
-  readonly #events = new Map<string, Map<string, Schema>>();
+  readonly #orchestrations = new VersionedDefinitions<Declared>();
+  /** Names of events with a schema, in lower case. */
+  readonly #events = new Set<string>();
 
   constructor(functions: readonly FunctionDefinition[]) {
     for (const definition of functions.filter(isOrchestration)) {
-      const name = definition.name.toLowerCase();
-      if (definition.schemas.input !== undefined) this.#inputs.set(name, definition);
-      for (const event of definition.events) {
-        if (event.schema === undefined) continue;
-        const key = event.name.toLowerCase();
-        const declared = this.#events.get(key) ?? new Map<string, Schema>();
-        this.#events.set(key, declared.set(name, event.schema));
-      }
+      this.#orchestrations.add(definition);
+      for (const event of definition.events) if (event.schema !== undefined) this.#events.add(event.name.toLowerCase());
     }
   }
 
   /** @param input JSON text @throws DurableError `InvalidArgument` that says what of it is wrong, and where */
-  checkInput(orchestration: string, input: string | undefined): void {
-    const schema = this.#inputs.get(orchestration.toLowerCase())?.schemas.input;
-    if (schema !== undefined) refuse(schema, input, `The input of orchestration '${orchestration}'`);
+  checkInput(target: { readonly name: string; readonly version: string | undefined }, input: string | undefined): void {
+    const schema = this.#orchestrations.find(target.name, target.version)?.schemas.input;
+    if (schema !== undefined) refuse(schema, input, `The input of orchestration '${target.name}'`);
+  }
+
+  /** The version of a start that names none, when all the code for its name has versions. */
+  newestVersion(name: string): string | undefined {
+    const known = this.#orchestrations.of(name);
+    if (known.some(({ version }) => version === undefined)) return undefined;
+    return known
+      .map(({ version }) => version)
+      .sort(compareVersions)
+      .at(-1);
   }
 
   /** Whether an orchestration says what the payload of an event must be. */
@@ -39,9 +44,14 @@ export class DeclaredValues {
   }
 
   /** @throws DurableError `InvalidArgument` */
-  checkEvent(target: { readonly orchestration: string; readonly event: string }, data: string | undefined): void {
-    const schema = this.#events.get(target.event.toLowerCase())?.get(target.orchestration.toLowerCase());
-    if (schema !== undefined) refuse(schema, data, whatOf(target.event));
+  checkEvent(
+    target: { readonly orchestration: string; readonly version: string | null; readonly event: string },
+    data: string | undefined,
+  ): void {
+    const event = this.#orchestrations
+      .find(target.orchestration, target.version)
+      ?.events.find(({ name }) => name.toLowerCase() === target.event.toLowerCase());
+    if (event?.schema !== undefined) refuse(event.schema, data, whatOf(target.event));
   }
 }
 

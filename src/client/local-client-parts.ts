@@ -24,6 +24,8 @@ export interface LocalClientParts {
   /** Longest instance id, in UTF-16 units. Default 256. */
   readonly maxInstanceIdLength?: number;
   readonly placement: Placement | undefined;
+  /** Of starts that name no version. Default: none. */
+  readonly defaultVersion?: string;
   /** What is known of the values that come in. Default: nothing, any value is taken. */
   readonly declared?: DeclaredValues;
   /** Makes ids of instances and executions. Default: 32 random hex digits. */

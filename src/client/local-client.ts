@@ -19,7 +19,6 @@ import {
   type RuntimeStatus,
 } from '../model/instance.ts';
 import { toOrchestrationHistory, type OrchestrationHistory } from '../model/orchestration-history.ts';
-import type { AuditNote } from '../model/access.ts';
 import type { ClientEvent } from '../store/store.ts';
 import {
   checkPage,
@@ -32,6 +31,7 @@ import {
   refuse,
   terminal,
   toPayload,
+  withAudit,
   withReason,
 } from './arguments.ts';
 import type {
@@ -67,18 +67,24 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   }
 
   startNew<Input>(orchestration: OrchestrationReference<Input>, options: StartOptions<Input> = {}): Promise<string> {
-    const name = typeof orchestration === 'string' ? orchestration : orchestration.name;
+    const { name, version: own } =
+      typeof orchestration === 'string' ? { name: orchestration, version: undefined } : orchestration;
     const { input: value, ...settings } = options;
     const input = toPayload(value, 'input');
-    return this.#start({ ...settings, name, ...(input === undefined ? {} : { input }) });
+    const version = settings.version ?? own ?? this.#defaultVersion(name);
+    return this.#start({ ...settings, name, ...(input === undefined ? {} : { input }) }, version);
   }
 
   startNewText(start: TextStart): Promise<string> {
-    return this.#start(start);
+    return this.#start(start, start.version ?? this.#defaultVersion(start.name));
   }
 
-  async #start(start: TextStart): Promise<string> {
-    const { name, input, version, tags } = start;
+  #defaultVersion(name: string): string | undefined {
+    return this.#parts.defaultVersion ?? this.#parts.declared?.newestVersion(name);
+  }
+
+  async #start(start: TextStart, version: string | undefined): Promise<string> {
+    const { name, input, tags } = start;
     if (typeof name !== 'string' || name.length === 0) {
       throw new DurableError('InvalidArgument', 'The name of the orchestration must be a text that is not empty.');
     }
@@ -90,7 +96,7 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     if (tags !== undefined) refuse(tagsProblem(tags));
     const policy = start.onExisting === undefined ? undefined : policyOf(start.onExisting);
     this.#checkSize(input);
-    this.#parts.declared?.checkInput(name, input);
+    this.#parts.declared?.checkInput({ name, version }, input);
     const startAt = start.startAt === undefined ? undefined : await this.#startTime(start.startAt);
     const { store, known, placement } = this.#parts;
     const hubId = await store.ensureHub(this.taskHub);
@@ -187,8 +193,8 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     const { declared } = this.#parts;
     if (declared?.declaresEvent(eventName) === true) {
       // Whose event it is says the instance. That it ends meanwhile is found by the send.
-      const { name } = await this.#require(instanceId);
-      declared.checkEvent({ orchestration: name, event: eventName }, data);
+      const { name, version } = await this.#require(instanceId);
+      declared.checkEvent({ orchestration: name, version, event: eventName }, data);
     }
     await this.#send(instanceId, {
       type: 'EventRaised',
@@ -273,13 +279,14 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
       throw new DurableError('InstanceNotFound', `An orchestration with the instanceId ${instanceId} was not found.`);
     }
     const fresh = options.restartWithNewInstanceId ?? true;
-    return this.#start({
+    const start = {
       name: instance.name,
       ...(fresh ? {} : { instanceId }),
       ...(instance.input === null ? {} : { input: instance.input }),
-      ...(instance.version === null ? {} : { version: instance.version }),
       ...(instance.tags === null ? {} : { tags: instance.tags }),
-    });
+    };
+    // None stays none, whatever the default is by now.
+    return this.#start(start, instance.version ?? undefined);
   }
 
   async purgeInstanceHistory(
@@ -389,8 +396,4 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   #checkSize(payload: string | undefined): void {
     checkSize(payload, this.#parts.maxPayloadLength);
   }
-}
-
-function withAudit(audit: AuditNote | undefined): { readonly audit?: AuditNote } {
-  return audit === undefined ? {} : { audit };
 }

@@ -1,5 +1,6 @@
 /** What the OpenAPI document of a running service says about its own orchestrations: a path for each, with its schemas. */
 import { isOrchestration, type FunctionDefinition, type OrchestrationDefinition } from '../model/functions.ts';
+import { compareVersions } from '../model/versions.ts';
 import { jsonSchemaOf } from '../model/schema.ts';
 import { mount } from './canonical-url.ts';
 
@@ -13,6 +14,8 @@ export function withOrchestrators(document: object, functions: readonly Function
   const paths: unknown = 'paths' in document ? document.paths : undefined;
   const own = functions
     .filter(isOrchestration)
+    // One path for each name: the last is that of the newest version.
+    .sort((a, b) => compareVersions(a.version, b.version))
     .map((definition): [string, Json] => [
       `${mount}/orchestrators/${encodeURIComponent(definition.name)}`,
       { post: startOf(definition) },

@@ -86,6 +86,23 @@ function presentEvent(event: HistoryEvent, reader: Reader): string | undefined {
         textField('Name', event.name),
         ...inputField(event.input, shown),
       ]);
+    case 'EntityOperationCalled':
+    case 'EntityOperationSignaled':
+      return record(event, [
+        textField('InstanceId', event.instanceId),
+        textField('Name', event.operation),
+        ...inputField(event.input, shown),
+      ]);
+    case 'EntityLockRequested':
+      return record(event, [['LockSet', JSON.stringify(event.lockSet)]]);
+    case 'EntityUnlockSent':
+      return record(event, [textField('InstanceId', event.instanceId)]);
+    case 'EntityOperationCompleted':
+      return record(event, resultField(payloadText(event.result), shown));
+    case 'EntityOperationFailed':
+      return record(event, [textField('Reason', event.failure.message), failureField(event.failure)]);
+    case 'EntityLockGranted':
+      return record(event, []);
     case 'EventRaised':
       return record(event, [textField('Name', event.name), ...inputField(event.input, shown)]);
     case 'ExecutionSuspended':

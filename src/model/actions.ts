@@ -1,3 +1,4 @@
+import type { EntityCallAction } from './entity-calls.ts';
 import type { Failure } from './failure.ts';
 import type { EventRaised, RejectedValue } from './history.ts';
 import type { Tags } from './instance.ts';
@@ -39,6 +40,8 @@ export interface CreateSubOrchestration {
   readonly version?: string;
   /** Its own; those of the parent are added. */
   readonly tags?: Tags;
+  /** For a retry: the id of the call's first try. */
+  readonly firstId?: number;
 }
 
 /** Leave an event with another instance. It is not known whether it arrived: a missing or ended target is silent. */
@@ -87,7 +90,14 @@ export type CompleteOrchestration =
 
 /** What an orchestrator asked for in one turn. */
 export type Action =
-  ScheduleTask | CreateTimer | CancelTimer | CreateSubOrchestration | SendEvent | ContinueAsNew | CompleteOrchestration;
+  | ScheduleTask
+  | CreateTimer
+  | CancelTimer
+  | CreateSubOrchestration
+  | SendEvent
+  | EntityCallAction
+  | ContinueAsNew
+  | CompleteOrchestration;
 
 /** The actions that end an execution. */
 export type EndingAction = ContinueAsNew | CompleteOrchestration;

@@ -2,10 +2,12 @@
  * `ctx.df`: the interface of `durable-functions` v3 as types. `core/replay/durable-functions-context.ts` implements it;
  * its semantics are v3's where the two differ (decision 36).
  */
+import type { EntityAddress } from './entity-id.ts';
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
 import type { EventDefinition } from './events.ts';
 import type { Failure } from './failure.ts';
-import type { ActivityDefinition, OrchestrationDefinition, RetryPolicy, Task, TimerTask } from './functions.ts';
+import type { ActivityDefinition, OrchestrationDefinition, Task, TimerTask } from './functions.ts';
+import type { RetryPolicy } from './call-options.ts';
 
 /** Any task, as v3 types it. */
 export interface AnyTask {
@@ -119,6 +121,10 @@ export interface DurableOrchestrationContext {
     input?: unknown,
     instanceId?: string,
   ): Task<Output>;
+  /** Runs an operation of an entity and waits for its result. */
+  callEntity<Output = unknown>(entityId: EntityAddress, operationName: string, operationInput?: unknown): Task<Output>;
+  /** Sends an operation to an entity; there is nothing to wait for. */
+  signalEntity(entityId: EntityAddress, operationName: string, operationInput?: unknown): void;
   /** Ends this execution; the instance goes on with a new one that gets this input, and the events that nobody took. */
   continueAsNew(input: unknown): void;
   /** @throws TypeError for what is no valid Date */

@@ -2,7 +2,8 @@
  * Durable HTTP: what an orchestrator asks for with `callHttp`, what it gets, and the built-in activity in between. The
  * polling is in `core/replay`, the sending in `worker/in-process/built-in`.
  */
-import type { Duration, RetryPolicy } from './functions.ts';
+import type { Duration } from './functions.ts';
+import type { RetryPolicy } from './call-options.ts';
 
 const brand: unique symbol = Symbol.for('perdure.definition');
 

@@ -3,7 +3,8 @@
  * `core/replay/entity-runner.ts` runs them all alike.
  */
 import { EntityId, type AnyOperations, type EntityOperations } from './entity-id.ts';
-import { brand, checkFunctionName, type OrchestrationDefinition, type ReplaySafeLog } from './functions.ts';
+import { checkFunctionName } from './function-name.ts';
+import { brand, type OrchestrationDefinition, type ReplaySafeLog } from './functions.ts';
 
 /** What an operation of an entity gets beside its input. */
 export interface EntityContext<State> {
@@ -27,7 +28,8 @@ export interface EntityContext<State> {
    */
   signalEntity: SignalEntity;
   /**
-   * Starts an orchestration if this operation succeeds; nobody waits for it. A live instance of the id is left alone.
+   * Starts an orchestration if this operation succeeds; nobody waits for it. An instance that has the id already is left
+   * alone, also one that has ended.
    * @returns its instance id
    * @throws TypeError for an id that no orchestration can have, or input that JSON cannot hold
    */

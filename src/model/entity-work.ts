@@ -1,6 +1,7 @@
 /** What entities get, keep and send, as plain data: messages, the stored record, the commit of one batch. */
+import type { EntityAnswer } from './entity-calls.ts';
 import type { Failure } from './failure.ts';
-import type { ExecutionStarted } from './history.ts';
+import type { ExecutionStarted, Untimed } from './history.ts';
 import type { InstanceKey } from './work.ts';
 
 /** The orchestration that a message comes from. */
@@ -48,7 +49,7 @@ export interface EntityUnlock {
 export type EntityRequest = EntitySignal | EntityCall | EntityLockRequest | EntityUnlock;
 
 /** Gives a lock back on behalf of its holder. */
-export function unlockOf(lock: EntityLock): EntityUnlock {
+export function unlockOf(lock: Pick<EntityLock, 'criticalSectionId' | 'instanceId'>): EntityUnlock {
   return { type: 'EntityUnlockSent', criticalSectionId: lock.criticalSectionId, parentInstanceId: lock.instanceId };
 }
 
@@ -60,10 +61,7 @@ export interface EntityMessage {
 }
 
 /** What an entity answers. */
-export type EntityReply =
-  | { readonly type: 'EntityOperationCompleted'; readonly requestId: string; readonly result?: string }
-  | { readonly type: 'EntityOperationFailed'; readonly requestId: string; readonly failure: Failure }
-  | { readonly type: 'EntityLockGranted'; readonly criticalSectionId: string };
+export type EntityReply = Untimed<EntityAnswer>;
 
 /** Who holds an entity. */
 export interface EntityLock {

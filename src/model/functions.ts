@@ -3,13 +3,14 @@
  * registers itself. The types of the contexts that user code sees are here too; `core/replay` implements them.
  */
 import { checkLimits, type ActivityLimits } from './activity-limits.ts';
-import type { CallSubOrchestratorOptions, ContinueAsNewOptions } from './call-options.ts';
+import type { CallActivityOptions, CallSubOrchestratorOptions, ContinueAsNewOptions } from './call-options.ts';
 import type { AnyTask, DurableOrchestrationContext } from './durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from './durable-http.ts';
-import type { EntityFunction } from './entity-functions.ts';
+import type { EntityFunction, SignalArguments } from './entity-functions.ts';
+import type { EntityAddress, EntityId, EntityOperations } from './entity-id.ts';
 import { isEventDefinition, type EventDefinition } from './events.ts';
-import type { Failure } from './failure.ts';
-import type { Tags } from './instance.ts';
+import { versionProblem, type Tags } from './instance.ts';
+import { checkFunctionName } from './function-name.ts';
 import { requireSchema, type Schema } from './schema.ts';
 
 /** Marks definitions, also across copies of this package. */
@@ -17,54 +18,6 @@ export const brand: unique symbol = Symbol.for('perdure.definition');
 
 /** Milliseconds, or text such as `'250ms'`, `'30s'`, `'15m'`, `'24h'`, `'7d'`, or ISO 8601 such as `'PT24H'`. */
 export type Duration = number | string;
-
-/** When a failed call is tried again; the fields of `RetryOptions` of Durable Functions. */
-export interface RetryPolicy {
-  /** Delay before the second attempt, in milliseconds; more than 0. */
-  readonly firstRetryIntervalInMilliseconds: number;
-  /** Counts the first call too: 1 means no retry. */
-  readonly maxNumberOfAttempts: number;
-  /** Factor from one delay to the next; at least 1. Default 1. */
-  readonly backoffCoefficient?: number;
-  /** Longest delay in milliseconds. Default 3,600,000; -1 means no limit. */
-  readonly maxRetryIntervalInMilliseconds?: number;
-  /** No attempt begins later than this after the first, in milliseconds. Default -1: no limit. */
-  readonly retryTimeoutInMilliseconds?: number;
-  /** Whether to try again after this failure; throwing means no. Must be deterministic. Default: always. */
-  readonly handleFailure?: (failure: Failure) => boolean;
-}
-
-/** What a {@link RetryHandler} decides upon. */
-export interface RetryContext {
-  readonly orchestrationContext: OrchestrationContext;
-  /** 1 when the first try failed. */
-  readonly lastAttemptNumber: number;
-  readonly lastFailure: Failure;
-  /** Milliseconds from the first try to now, by the time of the orchestration. */
-  readonly totalRetryTimeInMilliseconds: number;
-}
-
-/** `true`, or 0: at once; a number above 0: after so many milliseconds; anything else: no more tries. */
-export type RetryDecision = boolean | number | null | undefined;
-
-/**
- * Decides after each failure whether to try again. Runs as part of the orchestrator, so it must be deterministic, and may
- * await tasks of the context only. Throwing means no. Not asked for failures that are marked as non-retriable.
- */
-export type RetryHandler = (context: RetryContext) => RetryDecision | Promise<RetryDecision>;
-
-/** Options of {@link OrchestrationContext.callActivity}. */
-export interface CallActivityOptions {
-  readonly retry?: RetryPolicy | RetryHandler;
-  /**
-   * How long a try may take from when it is scheduled, the time in the queue included. Then it fails with a failure of
-   * type `TimeoutError`, which a retry policy may answer, and its `ctx.signal` aborts. Default: for ever.
-   */
-  readonly timeout?: Duration;
-  readonly version?: string;
-  /** Added to those of the orchestration, which they overrule; the activity sees them. */
-  readonly tags?: Tags;
-}
 
 /** A durable operation on its way. Await it, `yield` it in a generator, or `yield*` it to keep the type. */
 export interface Task<T> extends PromiseLike<T> {
@@ -102,12 +55,19 @@ export interface CallableLog extends ReplaySafeLog {
   (...values: readonly unknown[]): void;
 }
 
+/** A critical section. */
+export interface HeldLock {
+  /** Ends it: other orchestrations are let in. The second time it does nothing. */
+  release(): void;
+}
+
 /** What an orchestrator may use. Everything else (clock, randomness, I/O) belongs into activities. */
 export interface OrchestrationContext {
   readonly instanceId: string;
   readonly parentInstanceId: string | undefined;
   readonly executionId: string;
   readonly name: string;
+  /** The one it was started with, or went on with; `undefined`: none. */
   readonly version: string | undefined;
   /** True while events are played that were committed before. */
   readonly isReplaying: boolean;
@@ -175,6 +135,41 @@ export interface OrchestrationContext {
    * @throws TypeError for an instance id or name that none can have, or data that JSON cannot hold
    */
   sendEvent(instanceId: string, name: string, data?: unknown): void;
+
+  /**
+   * Runs an operation of an entity and waits for its result. If it fails the task fails with an
+   * `EntityOperationFailedError`, and the entity is as if it had not been called.
+   * @throws Error in a critical section, for an entity that is not locked or that has a call under way
+   */
+  callEntity<Operations extends EntityOperations, Name extends keyof Operations & string>(
+    entity: EntityId<Operations>,
+    operation: Name,
+    ...input: Parameters<Operations[Name]>
+  ): Task<Awaited<ReturnType<Operations[Name]>>>;
+
+  /**
+   * Sends an operation to an entity, with what this turn does; nobody learns what came of it.
+   * @throws Error for an entity that this orchestration has locked
+   */
+  signalEntity<Operations extends EntityOperations, Name extends keyof Operations & string>(
+    entity: EntityId<Operations>,
+    operation: Name,
+    ...rest: SignalArguments<Operations[Name]>
+  ): void;
+
+  /**
+   * Waits until this orchestration has the locks of all these entities: a critical section begins, in which only this
+   * orchestration is let in. Locks are also released when it ends or continues as new. In a critical section only the
+   * locked entities may be called, and they must not be signalled; no sub-orchestrations, no other locks.
+   * @throws Error while it holds locks or waits for some, TypeError for an empty list
+   */
+  lock(entities: readonly EntityAddress[]): Task<HeldLock>;
+
+  /**
+   * Whether the version of this instance is older (below 0), the same (0) or newer (above 0) than another: for code that
+   * changes for new instances only. Dotted numbers are compared number by number; none is the oldest.
+   */
+  compareVersionTo(version: string): number;
 
   /** Replaces the custom status shown by status queries; `null` and `undefined` clear it. At most 16 KiB of JSON. */
   setCustomStatus(status: unknown): void;
@@ -247,11 +242,19 @@ export interface OrchestrationOptions<
 > extends FunctionSchemas<Input, Value, Output, Result> {
   /** The events that it waits for: payloads that do not fit are refused where they are raised. */
   readonly events?: readonly EventDefinition<unknown, unknown>[];
+  /**
+   * The version of instances that this code serves, such as `'2.0'`: a worker may have several versions of one name. Default:
+   * every version that has no code of its own.
+   */
+  readonly version?: string;
 }
 
 /** Options of {@link activity}. */
 export interface ActivityOptions<Input = unknown, Value = Input, Output = unknown, Result = Output>
-  extends ActivityLimits, FunctionSchemas<Input, Value, Output, Result> {}
+  extends ActivityLimits, FunctionSchemas<Input, Value, Output, Result> {
+  /** The version of calls that this code serves. Default: every version that has no code of its own. */
+  readonly version?: string;
+}
 
 /** The schemas of a definition, as the engine knows them. */
 export interface DefinedSchemas {
@@ -262,6 +265,8 @@ export interface DefinedSchemas {
 export interface OrchestrationDefinition<Input, Output> {
   readonly [brand]: 'orchestration';
   readonly name: string;
+  /** `undefined`: every version that has no code of its own. */
+  readonly version?: string | undefined;
   readonly schemas: DefinedSchemas;
   readonly events: readonly EventDefinition<unknown, unknown>[];
   // Method syntax: definitions with any input type fit into one registry.
@@ -271,6 +276,8 @@ export interface OrchestrationDefinition<Input, Output> {
 export interface ActivityDefinition<Input, Output> {
   readonly [brand]: 'activity';
   readonly name: string;
+  /** `undefined`: every version that has no code of its own. */
+  readonly version?: string | undefined;
   readonly limits: ActivityLimits;
   readonly schemas: DefinedSchemas;
   run(input: Input, context: ActivityContext): Promise<Output> | Output;
@@ -302,6 +309,7 @@ export function orchestration(
   return {
     [brand]: 'orchestration',
     name,
+    version: versionOf('orchestration', name, options),
     schemas: schemasOf('orchestration', name, options),
     events: eventsOf(name, options),
     run: orchestrator,
@@ -329,7 +337,16 @@ export function activity(
   const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
   check('activity', name, handler);
   const schemas = schemasOf('activity', name, options);
-  return { [brand]: 'activity', name, limits: checkLimits(name, options), schemas, run: handler };
+  const version = versionOf('activity', name, options);
+  return { [brand]: 'activity', name, version, limits: checkLimits(name, options), schemas, run: handler };
+}
+
+function versionOf(kind: string, name: string, options: unknown): string | undefined {
+  const version = typeof options === 'object' && options !== null && 'version' in options ? options.version : undefined;
+  if (version === undefined) return undefined;
+  const problem = versionProblem(version as string);
+  if (problem !== null) throw new TypeError(`${kind}('${name}', …): ${problem}`);
+  return version as string;
 }
 
 function schemasOf(kind: string, name: string, options: unknown): DefinedSchemas {
@@ -370,15 +387,6 @@ export function isActivity(value: unknown): value is ActivityDefinition<never, u
 /** Whether it is a definition of an entity. */
 export function isEntity(value: unknown): value is EntityFunction {
   return isFunctionDefinition(value) && value[brand] === 'entity';
-}
-
-/** @throws TypeError for a name that no function can have */
-export function checkFunctionName(kind: string, name: unknown): void {
-  if (typeof name !== 'string' || name.length === 0 || name.length > 256 || /[/\\#?\p{Cc}]/u.test(name)) {
-    throw new TypeError(
-      `${kind}(name, …): the name must be a text of 1 to 256 characters without / \\ # ? or control characters.`,
-    );
-  }
 }
 
 function check(kind: string, name: string, body: unknown): void {

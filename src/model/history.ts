@@ -1,3 +1,4 @@
+import type { EntityAnswer, EntityCallRecord } from './entity-calls.ts';
 import type { Failure } from './failure.ts';
 import type { SchemaIssue } from './schema.ts';
 import type { Tags } from './instance.ts';
@@ -103,6 +104,10 @@ export interface SubOrchestrationInstanceCreated extends EventBase {
   readonly instanceId: string;
   readonly input?: string;
   readonly version?: string;
+  /** Its own, without those that it inherits. */
+  readonly tags?: Tags;
+  /** For a retry: the eventId of the call's first try. */
+  readonly firstId?: number;
 }
 
 export interface SubOrchestrationInstanceCompleted extends EventBase {
@@ -187,6 +192,8 @@ export type HistoryEvent =
   | SubOrchestrationInstanceFailed
   | EventSent
   | EventRaised
+  | EntityCallRecord
+  | EntityAnswer
   | ExecutionSuspended
   | ExecutionResumed
   | ExecutionTerminated
@@ -202,6 +209,7 @@ export type InboxEvent =
   | SubOrchestrationInstanceCompleted
   | SubOrchestrationInstanceFailed
   | EventRaised
+  | EntityAnswer
   | ExecutionSuspended
   | ExecutionResumed
   | ExecutionTerminated

@@ -1,3 +1,4 @@
+import type { EntityRequest } from './entity-work.ts';
 import type { Failure } from './failure.ts';
 import type {
   ExecutionRewound,
@@ -144,6 +145,12 @@ export interface OutgoingMessage {
   readonly visibleAt?: number;
 }
 
+/** A message of an orchestration to an entity, which it creates; stored with the turn that sends it, in order. */
+export interface MessageToEntity {
+  readonly instanceId: string;
+  readonly event: EntityRequest;
+}
+
 /** What a rewind changes, as plain data: the event that says what counts no longer, and what is to be done again. */
 export interface RewindPlan {
   readonly event: ExecutionRewound;
@@ -185,6 +192,8 @@ export interface TurnCommit {
   /** Activities that have timed out: what waits of them in the queue, or runs, is given up. Absent: none. */
   readonly cancelledTasks?: readonly number[];
   readonly messages: readonly OutgoingMessage[];
+  /** Absent: none. */
+  readonly entityMessages?: readonly MessageToEntity[];
   readonly children: readonly NewChild[];
   /**
    * The execution that takes the place of this one (continueAsNew): its start waits as the first message of the inbox,

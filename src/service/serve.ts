@@ -26,7 +26,6 @@ export async function serve(request: StartRequest): Promise<void> {
     given: request.modules,
     workingDirectory: process.cwd(),
     worker: config.worker,
-    ...config.storageLimits,
   });
   const logger = createLogger(config.log);
   const shutdown = listenForShutdown(logger);
@@ -98,6 +97,8 @@ async function startHub(options: {
     pollMs: config.pollMs,
     worker: config.worker,
     auditRetentionMs: config.auditRetentionMs,
+    versioning: config.versioning,
+    ...config.storageLimits,
     logger,
   });
   parts.add('task hub', () => hub.stop());

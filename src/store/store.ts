@@ -20,6 +20,7 @@ import type {
   ExecutionStarted,
   ExecutionSuspended,
   ExecutionTerminated,
+  ParentInstance,
 } from '../model/history.ts';
 import type {
   ActivityCompletion,
@@ -111,6 +112,8 @@ export interface InstanceRewind {
   readonly executionId: string;
   /** What becomes of it, given its whole history and the database's time. */
   readonly plan: (stored: readonly HistoryEvent[], now: number) => RewindPlan;
+  /** For a sub-orchestration whose parent was rewound: how it reports its end from now on. */
+  readonly parent?: ParentInstance;
   /** To be stored with it, if it is rewound. */
   readonly audit?: AuditNote;
 }
@@ -287,6 +290,18 @@ export type Heartbeat =
   /** The lease had ended: register anew, drop everything (decision 8). */
   | { readonly kind: 'expired' };
 
+/** A worker's wish for instances. */
+export interface InstanceClaim {
+  readonly workerId: WorkerId;
+  readonly hubId: number;
+  /** Compared without case; `@name` for entities. */
+  readonly names: readonly string[];
+  readonly limit: number;
+  readonly includeDeadOwners: boolean;
+  /** Names with the versions of them that are left to others, each a `versionedName`. Default: none. */
+  readonly without?: readonly string[];
+}
+
 /** A worker's wish for activities of the queue. */
 export interface ActivityClaim {
   readonly workerId: WorkerId;
@@ -297,10 +312,12 @@ export interface ActivityClaim {
   readonly includeDeadOwners: boolean;
   /** How many activities of the name, the only one of the request, may run in the hub. Absent: any number. */
   readonly hubLimit?: number;
+  /** Names with the versions of them that are left to others, each a `versionedName`; not heeded with `hubLimit`. */
+  readonly without?: readonly string[];
 }
 
 /** What workers need of a store. */
-export interface WorkerStore extends EntityCareStore {
+export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInstance' | 'rewindInstance'> {
   readonly notifications: NotificationBus;
   ensureHub(name: string): Promise<number>;
   /** @returns the new worker's id, the database's time, and whether no other worker of the hub lives */
@@ -325,13 +342,11 @@ export interface WorkerStore extends EntityCareStore {
    * Takes ownership of up to `limit` claimable instances (decision 2) with one of these names (`@name` for entities),
    * which are compared without case. A worker whose lease has ended gets none.
    */
-  claimOrchestrations(request: {
-    readonly workerId: WorkerId;
-    readonly hubId: number;
-    readonly names: readonly string[];
-    readonly limit: number;
-    readonly includeDeadOwners: boolean;
-  }): Promise<readonly Claim[]>;
+  claimOrchestrations(request: InstanceClaim): Promise<readonly Claim[]>;
+  /** The versions of the instances with these names that belong to dead workers, each once. */
+  findOrphanVersions(
+    request: Pick<InstanceClaim, 'hubId' | 'names'>,
+  ): Promise<readonly { readonly name: string; readonly version: string | null }[]>;
   /**
    * Takes instances anew that the worker owns without knowing what has become of them, as if from a dead worker: a claim
    * whose answer was lost, a turn that was abandoned.

@@ -1,7 +1,7 @@
 /** What can go wrong in an environment, and when. */
 import type { ActivityDefinition } from '../model/functions.ts';
 
-/** A commit of one or more turns is about to be written. */
+/** A commit of one or more turns, or of operations of entities, is about to be written. */
 export interface CommitMoment {
   readonly at: 'commit';
   readonly instanceIds: readonly string[];

@@ -231,5 +231,11 @@ export class Simulation {
 }
 
 function isEnd(type: TurnCommit['events'][number]['type']): boolean {
-  return type === 'TaskCompleted' || type === 'TaskFailed' || type === 'TimerFired';
+  return (
+    type === 'TaskCompleted' ||
+    type === 'TaskFailed' ||
+    type === 'TimerFired' ||
+    type === 'SubOrchestrationInstanceCompleted' ||
+    type === 'SubOrchestrationInstanceFailed'
+  );
 }

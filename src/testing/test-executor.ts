@@ -2,8 +2,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Replay } from '../core/replay/replay.ts';
 import type { EntityBatch, EntityBatchOutcome } from '../model/entity-work.ts';
-import { isOrchestration, type FunctionDefinition } from '../model/functions.ts';
+import { isOrchestration, type FunctionDefinition, type OrchestrationDefinition } from '../model/functions.ts';
 import type { HistoryEvent } from '../model/history.ts';
+import { VersionedDefinitions, type Version } from '../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
 import type { Executor, OrchestrationRun, RunTarget } from '../worker/executor.ts';
 import type { UserLogWriter } from '../worker/in-process/activity-context.ts';
@@ -68,7 +69,9 @@ export class TestExecutor implements Executor {
 
   /** The names of the external events that an instance with this history waits for. */
   async awaitedEvents(target: RunTarget, history: readonly HistoryEvent[]): Promise<readonly string[]> {
-    const definition = this.#options.chosen.functions.filter(isOrchestration).find(named(target.name));
+    const known = new VersionedDefinitions<OrchestrationDefinition<never, unknown>>();
+    for (const definition of this.#options.chosen.functions.filter(isOrchestration)) known.add(definition);
+    const definition = known.find(target.name, target.version);
     if (definition === undefined) return [];
     const { instanceId } = target;
     const replay = new Replay({
@@ -84,8 +87,16 @@ export class TestExecutor implements Executor {
     }
   }
 
-  hasActivity(name: string): boolean {
-    return this.#executor.hasActivity(name);
+  hasActivity(name: string, version: Version): boolean {
+    return this.#executor.hasActivity(name, version);
+  }
+
+  servesOrchestration(name: string, version: Version): boolean {
+    return this.#executor.servesOrchestration(name, version);
+  }
+
+  get isSelective(): boolean {
+    return this.#executor.isSelective;
   }
 
   runEntityBatch(batch: EntityBatch): Promise<EntityBatchOutcome> {
@@ -124,8 +135,4 @@ export class TestExecutor implements Executor {
     };
     return { ...definition, run } as FunctionDefinition;
   }
-}
-
-function named(name: string): (definition: FunctionDefinition) => boolean {
-  return (definition) => definition.name.toLowerCase() === name.toLowerCase();
 }

@@ -1,6 +1,8 @@
 /** Says in words what an instance waits for, for those who wait for it in vain. */
 import { stateOf } from '../core/state/execution-state.ts';
+import type { HistoryEvent } from '../model/history.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
+import { withoutRewound } from '../model/rewound-history.ts';
 import type { TestExecutor } from './test-executor.ts';
 
 /** An instance of which somebody awaits the end cannot go on by itself. */
@@ -44,7 +46,7 @@ async function findReasons(
   }
   const reasons: string[] = [];
   if (instance.runtimeStatus === 'Suspended') reasons.push(`being resumed: env.client.resume('${instanceId}')`);
-  const { openTasks, openTimers } = stateOf(instance.executionId, history);
+  const { openTasks, openTimers, openChildren, entityCalls } = stateOf(instance.executionId, withoutRewound(history));
   const target = { ...instance, instanceKey: instance.key };
   for (const event of await executor.awaitedEvents(target, history)) {
     reasons.push(`the event '${event}': env.raiseEvent('${instanceId}', '${event}', …)`);
@@ -55,7 +57,19 @@ async function findReasons(
     if (event.type !== 'TimerCreated' || !openTimers.has(event.eventId)) continue;
     reasons.push(`the timer #${event.eventId} at ${inTime(event.fireAt, now)}`);
   }
+  for (const child of openChildren.values()) reasons.push(`the sub-orchestration '${child}', which has not ended`);
+  for (const event of history) reasons.push(...entityReasons(event, entityCalls?.open));
   return reasons.length > 0 ? reasons : ['nothing that is known'];
+}
+
+function entityReasons(event: HistoryEvent, open: ReadonlySet<string> | undefined): readonly string[] {
+  if (event.type === 'EntityOperationCalled' && open?.has(event.requestId) === true) {
+    return [`operation '${event.operation}' of the entity '${event.instanceId}', which has not answered`];
+  }
+  if (event.type === 'EntityLockRequested' && open?.has(event.criticalSectionId) === true) {
+    return [`the locks of ${event.lockSet.map((id) => `'${id}'`).join(', ')}: another orchestration has one of them`];
+  }
+  return [];
 }
 
 function inTime(at: number, now: number): string {

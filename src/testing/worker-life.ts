@@ -148,11 +148,21 @@ export class WorkerLife {
         if (fault === 'duplicate') this.#around.duplicate(turns);
         return outcomes;
       });
+    const commitEntities: Store['commitEntities'] = (workerId, commits) =>
+      this.#guard('a commit', async () => {
+        const instanceIds = commits.map((commit) => this.#around.instanceIdOf(commit.key));
+        const fault = this.#around.faultAt({ at: 'commit', instanceIds });
+        if (fault === 'crash-before') return this.#crash();
+        const outcomes = await store.commitEntities(workerId, commits);
+        if (fault === 'crash-after') return this.#crash();
+        return outcomes;
+      });
     // Whatever the port grows by goes the same way.
     return new Proxy(store, {
       get: (target, name): unknown => {
         if (name === 'notifications') return notifications;
         if (name === 'commitTurns') return commitTurns;
+        if (name === 'commitEntities') return commitEntities;
         const member: unknown = Reflect.get(target, name);
         if (typeof member !== 'function') return member;
         return (...args: readonly unknown[]): Promise<unknown> =>
@@ -170,6 +180,8 @@ export class WorkerLife {
       limits: executor.limits,
       // One that nobody knows fails at once: here nobody else could come to know it.
       hasActivity: () => true,
+      servesOrchestration: (name, version) => executor.servesOrchestration(name, version),
+      isSelective: executor.isSelective,
       openRun: (target) => {
         const run = executor.openRun(target);
         this.#runs.add(run);

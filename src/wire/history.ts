@@ -32,6 +32,7 @@ export const historyEvent = z
     Timestamp: z.string(),
     Name: z.string().optional(),
     InstanceId: z.string().optional(),
+    LockSet: z.array(z.string()).optional().meta({ description: 'Instance ids of entities.' }),
     FunctionName: z.string().nullable().optional(),
     ScheduledTime: z.string().nullable().optional(),
     ScheduledStartTime: z.string().nullable().optional(),

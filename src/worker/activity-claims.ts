@@ -7,6 +7,7 @@ import type { ActivityClaim, WorkerStore } from '../store/store.ts';
 import type { ActivityProcessor } from './activity-processor.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import type { Executor } from './executor.ts';
+import type { ForeignVersions } from './foreign-versions.ts';
 
 const maxClaim = 1_000;
 
@@ -22,6 +23,7 @@ export interface ActivityClaimsOptions {
   readonly store: WorkerStore;
   readonly executor: Executor;
   readonly slots: ActivitySlots;
+  readonly foreign: ForeignVersions;
   /** `undefined` while nothing may be claimed. */
   readonly claimant: () => Claimant | undefined;
 }
@@ -63,17 +65,19 @@ export class ActivityClaims {
     claim: Pick<ActivityClaim, 'names' | 'limit' | 'hubLimit'>,
     giveBack: (unused: number) => void,
   ): Promise<boolean> {
-    const { store, claimant } = this.#options;
+    const { store, foreign, claimant } = this.#options;
     let taken = 0;
     try {
       const now = claimant();
       if (now === undefined || claim.names.length === 0) return false;
       const { activities, ...who } = now;
-      const tasks = await store.claimActivities({ ...claim, ...who });
+      const tasks = await store.claimActivities({ ...claim, ...who, without: foreign.activities });
       // Claimed for an id whose lease has ended.
       if (claimant()?.activities !== activities) return false;
-      taken = tasks.length;
-      activities.take(tasks);
+      const served = await foreign.sortActivities(who, tasks);
+      if (claimant()?.activities !== activities) return false;
+      taken = served.length;
+      activities.take(served);
       return taken >= claim.limit;
     } finally {
       giveBack(Math.max(0, claim.limit - taken));

@@ -52,10 +52,10 @@ export class ActivitySlots {
    * Keeps a place for an activity that this worker knows: use it with {@link run} or give it back with {@link giveBack}.
    * One with a limit for the hub has none here: who runs it is decided where it is claimed.
    */
-  reserve(name: string): boolean {
+  reserve(name: string, version?: string): boolean {
     const { slots, maxBacklog } = this.#options;
     const limit = this.alone ? slots + maxBacklog : slots;
-    if (this.#closed || this.#reserved >= limit || !this.#executor.hasActivity(name)) return false;
+    if (this.#closed || this.#reserved >= limit || !this.#executor.hasActivity(name, version)) return false;
     if (this.#executor.limits.size > 0) {
       const limits = this.#executor.limits.get(name.toLowerCase());
       if (limits?.maxConcurrentPerHub !== undefined || this.roomFor(name) === 0) return false;

@@ -37,7 +37,7 @@ export function weightOf(turn: TurnCommit): number {
     if ('input' in event) weight += event.input?.length ?? 0;
     if ('result' in event) weight += event.result?.length ?? 0;
   }
-  for (const { event } of turn.messages) {
+  for (const { event } of [...turn.messages, ...(turn.entityMessages ?? [])]) {
     weight += 200;
     if ('input' in event) weight += event.input?.length ?? 0;
     if ('result' in event) weight += event.result?.length ?? 0;

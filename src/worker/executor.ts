@@ -6,6 +6,7 @@ import type { Decision } from '../model/actions.ts';
 import type { ActivityLimits } from '../model/activity-limits.ts';
 import type { EntityBatch, EntityBatchOutcome } from '../model/entity-work.ts';
 import type { HistoryEvent } from '../model/history.ts';
+import type { Version } from '../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
 
 /** Which instance a run is of. */
@@ -13,6 +14,7 @@ export interface RunTarget {
   readonly instanceId: string;
   readonly executionId: string;
   readonly name: string;
+  readonly version?: string | null;
 }
 
 /** One turn's input. */
@@ -38,7 +40,14 @@ export interface OrchestrationRun {
 export interface Executor {
   readonly functions: FunctionNames;
   openRun(target: RunTarget): OrchestrationRun;
-  hasActivity(name: string): boolean;
+  /**
+   * Whether instances of this version of an orchestration are run here, be it only to fail; the others are left to other
+   * workers.
+   */
+  servesOrchestration(name: string, version: Version): boolean;
+  /** Whether there may be instances of names that it knows which it does not serve. */
+  readonly isSelective: boolean;
+  hasActivity(name: string, version: Version): boolean;
   /** Activities that must not run as often as there are slots, by name in lower case; most have no limit. */
   readonly limits: ReadonlyMap<string, ActivityLimits>;
   /** Runs operations of an entity one after the other. One whose entity is not registered here fails each of them. */

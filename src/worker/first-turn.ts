@@ -3,10 +3,12 @@
  * nothing but events it is written by the very statement that stores the instance. What becomes of it is in
  * `orchestration-processor.ts`.
  */
-import { closeTurn, type ClosedTurn, type ExecutionLimits } from '../core/state/close-turn.ts';
+import { closeTurn, type ClosedTurn } from '../core/state/close-turn.ts';
+import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import { openTurn, type OpenedTurn } from '../core/state/open-turn.ts';
 import type { TaskScheduled } from '../model/history.ts';
 import { isTerminal } from '../model/instance.ts';
+import type { Version } from '../model/versions.ts';
 import type { Claim, FirstTurn, InstanceKey, NewInstance, TurnCommit } from '../model/work.ts';
 import { weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
@@ -33,7 +35,7 @@ export async function runFirstTurn(
     readonly clock: DatabaseClock;
     readonly limits: ExecutionLimits;
     readonly takeLocally: (task: TaskScheduled) => boolean;
-    readonly takeChild: (name: string) => boolean;
+    readonly takeChild: (name: string, version: Version) => boolean;
   },
 ): Promise<MadeFirstTurn> {
   const { executor, clock, limits, takeLocally, takeChild } = worker;
@@ -60,6 +62,7 @@ export function claimOf({ instanceId, name, version, executionId }: NewInstance,
 function leavesOnlyEvents(commit: TurnCommit): boolean {
   if (isTerminal(commit.status) || weightOf(commit) >= maxWeight) return false;
   const { queuedTasks, timers, messages, children, next } = commit;
+  if (commit.entityMessages !== undefined) return false;
   return queuedTasks.length + timers.length + messages.length + children.length === 0 && next === null;
 }
 

@@ -25,12 +25,12 @@ export interface Memory {
 
 /** A run that has played nothing yet, and what the engine knows of the history that it will play first. */
 export function openMemory(executor: Executor, instance: OwnedInstance, stored: readonly HistoryEvent[]): Memory {
-  const { instanceId, executionId, name } = instance;
+  const { instanceId, executionId, name, version } = instance;
   const history = withoutRewound(stored);
   return {
     unplayed: history,
     state: stateOf(executionId, history),
-    run: executor.openRun({ instanceId, executionId, name }),
+    run: executor.openRun({ instanceId, executionId, name, version }),
     ...(stored.at(-1)?.type === 'ExecutionRewound' ? { rewound: stored } : {}),
   };
 }

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { ExecutionStarted, Untimed } from '../model/history.ts';
 import type { Claim, CommitOutcome, NewChild } from '../model/work.ts';
+import type { Version } from '../model/versions.ts';
+import type { Executor } from './executor.ts';
 import type { LiveInstance } from './live-instances.ts';
 
 /** A sub-orchestration that was created. */
@@ -12,14 +14,11 @@ export function newExecutionId(): string {
   return randomUUID().replaceAll('-', '');
 }
 
-/**
- * Takes sub-orchestrations with these names (in lower case) while there is room for them; the others wait for whichever
- * worker claims them.
- */
-export function childTaker(names: ReadonlySet<string>, room: number): (name: string) => boolean {
+/** Takes sub-orchestrations that are served here while there is room; the others wait for whichever worker claims them. */
+export function childTaker(executor: Executor, room: number): (name: string, version: Version) => boolean {
   let left = room;
-  return (name) => {
-    const takes = left > 0 && names.has(name.toLowerCase());
+  return (name, version) => {
+    const takes = left > 0 && executor.servesOrchestration(name, version);
     if (takes) left -= 1;
     return takes;
   };

@@ -20,6 +20,7 @@ import type {
   StartOffer,
   TurnCommit,
 } from '../model/work.ts';
+import type { Version } from '../model/versions.ts';
 import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import { maxCrashes, poisoned, refused, unreadable } from './failures.ts';
@@ -39,15 +40,14 @@ export class OrchestrationProcessor {
   readonly #options: ProcessorOptions;
   readonly #committer: Committer;
   readonly #reader: TurnReader;
-  readonly #takeLocally = (task: TaskScheduled): boolean => !this.#stopping && this.#options.slots.reserve(task.name);
-  readonly #names: ReadonlySet<string>;
+  readonly #takeLocally = (task: TaskScheduled): boolean =>
+    !this.#stopping && this.#options.slots.reserve(task.name, task.version);
   #turns = 0;
   #stopping = false;
   #quiet: (() => void)[] = [];
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
-    this.#names = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
     this.#committer = new Committer(options.store, options.workerId);
     this.#reader = new TurnReader(options);
   }
@@ -218,7 +218,7 @@ export class OrchestrationProcessor {
     const contents = hasAll ? undefined : await this.#reader.read(live);
     if (contents?.unreadable !== undefined) return this.#failUnreadable(live, contents);
     if (!live.owned || live.memory === undefined) return;
-    const undone = await settleRewound(live, this.#options.executor);
+    const settled = await settleRewound(live, this.#options);
     const { memory } = live;
     if (!live.owned || memory === undefined) return;
     const { state, run } = memory;
@@ -244,14 +244,18 @@ export class OrchestrationProcessor {
     const closed = closeTurn({
       instance: live.instance,
       state,
-      opened: undone.length === 0 ? opened : { ...opened, newEvents: [...undone, ...opened.newEvents] },
+      opened: settled === undefined ? opened : { ...opened, newEvents: [...settled.undone, ...opened.newEvents] },
+      ...(settled === undefined ? {} : { renewed: settled.renewed }),
       ...(decision ? { decision } : {}),
       ...(lostTasks ? { lostTasks } : {}),
       takeLocally: this.#takeLocally,
       hasMore: live.events.length > 0 || live.running.size > 0,
       limits: this.#options.limits,
       takeChild: this.#takeChild(),
-      keepsNext: !this.#stopping && live.generations < maxGenerations,
+      keepsNext: (version) =>
+        !this.#stopping &&
+        live.generations < maxGenerations &&
+        this.#options.executor.servesOrchestration(live.instance.name, version),
       newExecutionId,
     });
     await this.#commit(live, opened, closed);
@@ -341,8 +345,8 @@ export class OrchestrationProcessor {
     }
   }
 
-  #takeChild(): (name: string) => boolean {
-    return childTaker(this.#names, this.#stopping ? 0 : this.#options.slots.free - this.#turns);
+  #takeChild(): (name: string, version: Version) => boolean {
+    return childTaker(this.#options.executor, this.#stopping ? 0 : this.#options.slots.free - this.#turns);
   }
 
   #beginChildren(live: LiveInstance, { children }: TurnCommit, born: readonly Born[]): void {

@@ -1,6 +1,6 @@
 /** Everything that belongs to one registration of a worker: when its lease ends, all of it is dropped (decision 8). */
 import type { Logger } from 'pino';
-import type { ExecutionLimits } from '../core/state/close-turn.ts';
+import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { Clock } from '../flow/clock.ts';
 import { isEntityInstanceId } from '../model/entity-id.ts';
 import type { Claim, WorkerId } from '../model/work.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { ExecutionLimits } from '../core/state/close-turn.ts';
+import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { Clock } from '../flow/clock.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { Executor } from './executor.ts';

@@ -4,15 +4,16 @@
  * (decision 8). Finding work never depends on a notification: each heartbeat looks.
  */
 import { hostname } from 'node:os';
-import { defaultLimits } from '../core/state/close-turn.ts';
+import { defaultLimits } from '../core/state/turn-limits.ts';
 import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
 import { within } from '../flow/within.ts';
 import { entityExecutionName } from '../model/entity-id.ts';
-import type { NewInstance, StartOffer, WorkNotification } from '../model/work.ts';
+import type { Claim, NewInstance, StartOffer, WorkNotification } from '../model/work.ts';
 import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
+import { ForeignVersions } from './foreign-versions.ts';
 import { abortAll, defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
 import { openSession, take, type Lease, type Session } from './session.ts';
@@ -37,7 +38,7 @@ export class Worker {
   readonly #own: Clock;
   readonly #clock: DatabaseClock;
   readonly #slots: ActivitySlots;
-  readonly #orchestratorNames: ReadonlySet<string>;
+  readonly #foreign: ForeignVersions;
   /** Names of the executions that this worker claims. */
   readonly #names: readonly string[];
   readonly #claimLoop: WorkLoop;
@@ -60,7 +61,7 @@ export class Worker {
     this.#options = options;
     this.#own = options.clock ?? processClock;
     this.#clock = new DatabaseClock(this.#own);
-    this.#orchestratorNames = new Set(options.executor.functions.orchestrators.map((name) => name.toLowerCase()));
+    this.#foreign = new ForeignVersions(options);
     const { orchestrators, entities } = options.executor.functions;
     this.#names = [...orchestrators, ...entities.map(entityExecutionName)];
     this.#slots = new ActivitySlots(options.executor, {
@@ -79,6 +80,7 @@ export class Worker {
       store: options.store,
       executor: options.executor,
       slots: this.#slots,
+      foreign: this.#foreign,
       claimant: () => this.#claimant(),
     });
     this.#taskLoop = new WorkLoop({
@@ -189,8 +191,8 @@ export class Worker {
   async offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined> {
     const session = this.#session;
     if (session === undefined || this.#stopping || hubId !== this.#hubId) return undefined;
-    const knows = this.#orchestratorNames.has(start.name.toLowerCase());
-    if (!knows || !this.#leaseHolds() || this.#room(session) <= 0) return undefined;
+    const serves = this.#options.executor.servesOrchestration(start.name, start.version);
+    if (!serves || !this.#leaseHolds() || this.#room(session) <= 0) return undefined;
     const offer = await session.orchestrations.offer(start);
     return {
       ...offer,
@@ -241,16 +243,24 @@ export class Worker {
       Math.max(turns === 0 ? minClaim : 0, this.#room(session)),
     );
     if (limit <= 0) return 'full';
+    if (this.#deadWorkers) await this.#foreign.lookAtOrphans(this.#hubId, this.#names);
     const claims = await this.#options.store.claimOrchestrations({
       workerId: session.workerId,
       hubId: this.#hubId,
       names: this.#names,
+      without: this.#foreign.orchestrations,
       limit,
       includeDeadOwners: this.#deadWorkers,
     });
-    if (this.#session !== session) return 'enough'; // claimed for an id whose lease has ended
-    take(session, claims);
+    await this.#take(session, claims);
     return claims.length > 0 ? 'more' : 'enough';
+  }
+
+  /** Begins with claimed instances; what was claimed for an id whose lease has ended is found by that id's heirs. */
+  async #take(session: Session, claims: readonly Claim[]): Promise<void> {
+    if (this.#session !== session) return;
+    const served = await this.#foreign.sort({ workerId: session.workerId, hubId: this.#hubId }, claims);
+    if (this.#session === session) take(session, served);
   }
 
   #scheduleBeat(): void {
@@ -328,8 +338,7 @@ export class Worker {
     const keys = strays.instances.find(unknown, this.#own.now());
     if (keys.length === 0) return;
     log.warn({ instances: keys.length }, 'instances are taken anew that this worker owned without having them');
-    const claims = await store.takeBackInstances(workerId, keys);
-    if (this.#session === session) take(session, claims);
+    await this.#take(session, await store.takeBackInstances(workerId, keys));
   }
 
   async #maintain(): Promise<void> {
@@ -353,7 +362,7 @@ export class Worker {
       limit: minClaim,
       includeDeadOwners: false,
     });
-    if (this.#session === session) take(session, claims);
+    await this.#take(session, claims);
   }
 
   /** Wakes when the next message becomes visible; the heartbeat finds what this misses. */

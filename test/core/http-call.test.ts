@@ -251,7 +251,7 @@ describe('an answer 202 with a Location', () => {
   });
 
   it.each(['https://b.example/s', 'http://a.example/s', 'https://a.example:8443/s', '//b.example/s'])(
-    'gets no credentials at another origin: %s',
+    'B172: gets no credentials at another origin: %s',
     async (location) => {
       const { poll } = await afterAnswer({ url, headers: secrets, tokenSource }, { Location: location });
       expect(poll).toEqual({

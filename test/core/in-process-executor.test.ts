@@ -109,7 +109,7 @@ describe('an activity', () => {
 
   it('that nobody registered has failed for good, and is told how to register', async () => {
     const executor = new InProcessExecutor({ functions: [] });
-    expect(executor.hasActivity('Add')).toBe(false);
+    expect(executor.hasActivity('Add', undefined)).toBe(false);
     expect(await executor.runActivity(work, controller)).toMatchObject({
       kind: 'failed',
       failure: {
@@ -159,7 +159,7 @@ describe('the registered functions', () => {
     const o = orchestration('Send', () => 1);
     const executor = new InProcessExecutor({ functions: [o, a] });
     expect(executor.functions).toEqual({ orchestrators: ['Send'], activities: ['Send'], entities: [] });
-    expect(executor.hasActivity('sEND')).toBe(true);
+    expect(executor.hasActivity('sEND', null)).toBe(true);
   });
 
   it('may hold one definition twice, but not two of one name', () => {

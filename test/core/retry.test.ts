@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkRetryPolicy, retryDelay } from '../../src/core/replay/retry.ts';
-import type { OrchestrationContext, RetryContext, RetryHandler, RetryPolicy } from '../../src/model/functions.ts';
+import type { OrchestrationContext } from '../../src/model/functions.ts';
+import type { RetryContext, RetryHandler, RetryPolicy } from '../../src/model/call-options.ts';
 import {
   completed,
   expectSameReplay,

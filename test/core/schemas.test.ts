@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { closeTurn, defaultLimits } from '../../src/core/state/close-turn.ts';
+import { closeTurn } from '../../src/core/state/close-turn.ts';
+import { defaultLimits } from '../../src/core/state/turn-limits.ts';
 import { stateOf } from '../../src/core/state/execution-state.ts';
 import { defineEvent } from '../../src/model/events.ts';
 import type { OrchestrationContext } from '../../src/model/functions.ts';

@@ -6,7 +6,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Replay } from '../../src/core/replay/replay.ts';
-import { closeTurn, defaultLimits } from '../../src/core/state/close-turn.ts';
+import { closeTurn } from '../../src/core/state/close-turn.ts';
+import { defaultLimits } from '../../src/core/state/turn-limits.ts';
 import { applyEvent, stateOf, type ExecutionState } from '../../src/core/state/execution-state.ts';
 import { openTurn, type LocalEvent } from '../../src/core/state/open-turn.ts';
 import type { OrchestrationContext, Orchestrator, Task } from '../../src/model/functions.ts';

@@ -1,5 +1,6 @@
 /** Builders of histories, and a small engine that plays a run against them. */
 import { expect } from 'vitest';
+import { recordEntityCall } from '../../src/core/state/entity-calls.ts';
 import type { Action, Decision } from '../../src/model/actions.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Orchestrator } from '../../src/model/functions.ts';
@@ -105,6 +106,11 @@ export function record(actions: readonly Action[]): HistoryEvent[] {
         const { id, type: _, ...rest } = action;
         return [{ type: 'EventSent', timestamp, eventId: id, ...rest }];
       }
+      case 'CallEntity':
+      case 'SignalEntity':
+      case 'LockEntities':
+      case 'UnlockEntity':
+        return [recordEntityCall(action, { instanceId: 'i1', executionId: 'e1' }, timestamp).event];
       case 'CompleteOrchestration': {
         const { id, type: _, ...rest } = action;
         return [{ type: 'ExecutionCompleted', timestamp, eventId: id, ...rest }];

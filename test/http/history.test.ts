@@ -16,7 +16,7 @@ async function historyOf(id: string, query = ''): Promise<Shown[]> {
 const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,7}Z$/;
 
 describe('an orchestration with one activity', () => {
-  test('#106 - #110, #113, #120 shows what happened without internals', async () => {
+  test('B167, #106 - #110, #113, #120 shows what happened without internals', async () => {
     const id = await it6.api.run('Acts', 'tokyo');
     const events = await historyOf(id);
     expect(events.map((one) => one['EventType'])).toEqual(['ExecutionStarted', 'TaskCompleted', 'ExecutionCompleted']);
@@ -45,7 +45,7 @@ describe('an orchestration with one activity', () => {
     });
   });
 
-  test('#111 showHistoryOutput adds results as JSON', async () => {
+  test('B167, #111 showHistoryOutput adds results as JSON', async () => {
     const id = await it6.api.run('Acts', 'tokyo');
     const [, completed, ended] = await historyOf(id, '&showHistoryOutput=true');
     expect(completed?.['Result']).toBe('TOKYO');

@@ -2,9 +2,9 @@ import { expect, it } from 'vitest';
 import { entity } from '../../src/model/entity-functions.ts';
 import { EntityId } from '../../src/model/entity-id.ts';
 import { orchestration } from '../../src/model/functions.ts';
-import { inBothModes, type TestHub } from '../support/task-hubs.ts';
+import { inBothModes } from '../support/task-hubs.ts';
 import { waitFor } from '../support/wait-for.ts';
-import type { EntityWithState } from '../../src/model/entity-id.ts';
+import { reachState } from './entity-support.ts';
 
 const counter = entity('Counter', {
   initialState: () => 0,
@@ -19,21 +19,6 @@ const counter = entity('Counter', {
     },
   },
 });
-
-/** Waits until the state of an entity is as wanted. */
-function reachState<State>(hub: TestHub, id: EntityWithState<State>, wanted: State): Promise<unknown> {
-  let seen: unknown;
-  return waitFor(
-    async () => {
-      const { entityState } = await hub.client.readEntityState(id);
-      seen = entityState;
-      return JSON.stringify(seen) === JSON.stringify(wanted);
-    },
-    { what: `the state of @${id.name}@${id.key} to be ${JSON.stringify(wanted)}` },
-  ).catch((error: unknown) => {
-    throw new Error(`it is ${JSON.stringify(seen)}`, { cause: error });
-  });
-}
 
 inBothModes('entities', ({ open }) => {
   it('B173: signals +10, +5, -3 give 12', async () => {

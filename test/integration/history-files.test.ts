@@ -31,7 +31,7 @@ inBothModes('the history of an instance as a file', ({ open }) => {
     await expect(assertReplays(file, other)).rejects.toThrow("schedules activity 'Greet2'");
   });
 
-  it('of an instance that is not there is undefined', async () => {
+  it('B166: of an instance that is not there is undefined', async () => {
     const hub = await open({ functions: [hello, greet] });
     expect(await hub.client.getHistory('nobody')).toBeUndefined();
   });

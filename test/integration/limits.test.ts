@@ -51,6 +51,24 @@ inBothModes('a limit', ({ open }) => {
     expect((await hub.finish(id)).output).toBe(800_000);
   });
 
+  it('of what continueAsNew carries over: events that nobody takes do not heap up for ever', async () => {
+    const loop = orchestration('Loop', async (ctx) => {
+      await ctx.waitForExternalEvent('Tick');
+      ctx.continueAsNew();
+    });
+    const hub = await open({ functions: [loop], maxTurnLength: 50_000 });
+    const id = await hub.client.startNew(loop);
+    for (let n = 0; n < 8; n += 1) {
+      for (const [name, data] of [['Unread', 'x'.repeat(10_000)], ['Tick']] as const) {
+        // It has ended before the last of them.
+        await hub.client.raiseEvent(id, name, data).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'InstanceTerminal' });
+        });
+      }
+    }
+    expect((await hub.finish(id)).failure?.errorType).toBe('TurnSizeExceeded');
+  });
+
   it('of the size of a history, also when it was read anew', async () => {
     const body = orchestration('Body', async (ctx, count: number) => {
       for (let n = 0; n < count; n += 1) await ctx.callActivity(fill, 10_000);

@@ -58,9 +58,22 @@ async function fill(client: pg.Client, hubId: number): Promise<void> {
      select key, hub_id, execution_id, now() + interval '1 day', 0, '{"type":"TimerFired","timerId":0,"fireAt":0}' from live`,
     [hubId, waiting],
   );
+  await client.query(
+    `with made as (
+       insert into instances (hub_id, instance_id, name, execution_id)
+       select $1, '@counter@' || n, '@counter', 'e' || n from generate_series(1, $2) n
+       returning key, hub_id, execution_id
+     ), begun as (
+       insert into executions (instance_key, hub_id, name, execution_id, status)
+       select key, hub_id, '@counter', execution_id, 'Running' from made
+     )
+     insert into entities (instance_key, hub_id, state, commit_id)
+     select key, hub_id, '1', gen_random_uuid() from made`,
+    [hubId, waiting],
+  );
 }
 
-const large = ['instances', 'executions', 'history', 'messages', 'activity_tasks'];
+const large = ['instances', 'executions', 'history', 'messages', 'activity_tasks', 'entities'];
 
 function isLarge(table: string | undefined): boolean {
   return table !== undefined && large.includes(table);
@@ -79,6 +92,11 @@ const hot = [
   'look-up',
   'send',
   'start',
+  'claim all but some versions',
+  'send to an entity',
+  'read entities',
+  'commit of entities',
+  'commit with messages to entities',
 ] as const;
 
 describe.each([
@@ -159,6 +177,40 @@ describe.each([
       );
       await record('send', 'insert into', () =>
         Promise.all(Array.from({ length: ready }, (__, n) => hub.raise(`live-${n + 7}`, 'Go'))),
+      );
+      await record('claim all but some versions', 'for no key update', async () => {
+        for (let n = 0; n < ready; n += 1) await hub.start();
+        const who = { workerId: worker.id, hubId: hub.id, includeDeadOwners: false };
+        const without = ['order\n2.0', 'order\n3.0'];
+        await store.claimOrchestrations({ ...who, names: ['Order'], limit: ready, without });
+      });
+      const entityIds = Array.from({ length: ready }, (__, n) => `@counter@${n + 7}`);
+      const event = { type: 'EntityOperationSignaled', requestId: 'r', operation: 'add' } as const;
+      await record('send to an entity', 'entity_made', () =>
+        Promise.all(entityIds.map((instanceId) => store.sendToEntity({ hubId: hub.id, instanceId, event }))),
+      );
+      const counters = await worker.claim({ names: ['@counter'], limit: ready });
+      await record('read entities', 'm.event', () =>
+        store.readEntities(counters.map(({ key }) => ({ key, withRecord: true }))),
+      );
+      await record('commit of entities', 'batch as materialized', () =>
+        store.commitEntities(
+          worker.id,
+          counters.map(({ key, sequence }, index) => ({
+            ...{ key, fence: sequence, record: { state: '2', lock: null, parked: 0 } },
+            ...{ consumedMessages: [], parkedMessages: [], unpark: false, starts: [], keepOwnership: false },
+            outgoing: [{ kind: 'entity', instanceId: `@counter@${index + 700}`, event }],
+          })),
+        ),
+      );
+      for (let n = 0; n < ready; n += 1) await hub.start();
+      const callers = await worker.claim({ limit: ready });
+      await record('commit with messages to entities', 'entity_outgoing as', () =>
+        worker.commit(
+          callers.map((claim, index) =>
+            turnOf(claim, { entityMessages: [{ instanceId: `@counter@${index + 1_700}`, event }] }),
+          ),
+        ),
       );
       return found;
     } finally {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { activity, orchestration, type ActivityContext, type RetryPolicy } from '../../src/model/functions.ts';
+import { activity, orchestration, type ActivityContext } from '../../src/model/functions.ts';
+import type { RetryPolicy } from '../../src/model/call-options.ts';
 import { TaskFailedError } from '../../src/core/replay/task-failed-error.ts';
 import { NonRetriableError } from '../../src/model/failure.ts';
 import { eventsOf, historyOf } from '../support/history.ts';

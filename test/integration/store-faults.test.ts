@@ -43,7 +43,7 @@ describe('a store behind a network that breaks', async () => {
       ['after it was executed', 'after', 1],
       ['again and again before', 'before', 3],
       ['again and again after', 'after', 3],
-    ] as const)('%s is executed exactly once, and says so', async (_, cut, times) => {
+    ] as const)('B147: %s is executed exactly once, and says so', async (_, cut, times) => {
       const { proxy, hub, broken } = await setUp();
       const { worker, claim, consumedMessages } = await claimed(broken);
       const done = proxy.cut('commit_turns', cut, times);

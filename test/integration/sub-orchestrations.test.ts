@@ -43,7 +43,7 @@ inBothModes('sub-orchestrations', ({ open }) => {
     expect((await hub.run(parent)).output).toEqual([0, '', false, null, 'undefined', { a: [1] }]);
   });
 
-  it('B81, B90: a child knows its parent, and events reach it by its id', async () => {
+  it('B23, B81, B90: a child knows its parent, and events reach it by its id', async () => {
     const asks = orchestration('Asks', async (ctx) => [ctx.parentInstanceId, await ctx.waitForExternalEvent('Go')]);
     const parent = orchestration('Parent', async (ctx) => await ctx.callSubOrchestrator(asks));
     const hub = await open({ functions: [parent, asks] });
@@ -144,7 +144,7 @@ inBothModes('sub-orchestrations', ({ open }) => {
     expect(await hub.client.getStatus(instanceId)).toMatchObject({ key: before?.key, name: 'Waiting' });
   });
 
-  it('an ended instance of a given id is replaced: a retry takes the same id again', async () => {
+  it('B56: an ended instance of a given id is replaced: a retry takes the same id again', async () => {
     const runs: string[] = [];
     const flaky = orchestration('Flaky', (ctx) => {
       if (!ctx.isReplaying) runs.push(ctx.executionId);
@@ -166,7 +166,7 @@ inBothModes('sub-orchestrations', ({ open }) => {
     expect(await hub.client.getStatus(instanceId)).toMatchObject({ executionId: runs[2], runtimeStatus: 'Completed' });
   });
 
-  it('a retry without a given id takes another each time', async () => {
+  it('B56: a retry without a given id takes another each time', async () => {
     const ids: string[] = [];
     const flaky = orchestration('Flaky', (ctx) => {
       if (!ids.includes(ctx.instanceId)) ids.push(ctx.instanceId);

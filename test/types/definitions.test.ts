@@ -8,6 +8,7 @@ import {
   activity,
   createTaskHub,
   defineEvent,
+  entity,
   orchestration,
   type OrchestrationContext,
   type OrchestrationDefinition,
@@ -23,6 +24,11 @@ const charge = activity('Charge', async (order: Order) => ({ receipt: `${order.i
 const ping = activity('Ping', () => 'pong');
 const approval = defineEvent<{ readonly by: string }>('Approval');
 const nothing = defineEvent<undefined>('Nothing');
+
+const counter = entity('Counter', {
+  initialState: () => 0,
+  operations: { add: (ctx, n: number) => (ctx.state += n), reset: (ctx) => void (ctx.state = 0) },
+});
 
 const orderSchema = z.object({ id: z.string(), amount: z.number().default(1), at: z.coerce.date() });
 const checkedOrder = orchestration(
@@ -98,6 +104,28 @@ export async function types(ctx: OrchestrationContext): Promise<void> {
   activity('Bad', { input: z.string() }, (n: number) => n);
   // @ts-expect-error that is no schema at all
   orchestration('Bad', { input: { type: 'object' } }, async () => 1);
+}
+
+/** Never called either. */
+export async function entityTypes(ctx: OrchestrationContext): Promise<void> {
+  const id = counter.id('a');
+  expectTypeOf(ctx.callEntity(id, 'add', 5)).toEqualTypeOf<Task<number>>();
+  expectTypeOf(ctx.callEntity(id, 'reset')).toEqualTypeOf<Task<undefined>>();
+  ctx.signalEntity(id, 'add', 5, { scheduledTime: new Date(0) });
+  const lock = await ctx.lock([id, counter.id('b')]);
+  lock.release();
+  // @ts-expect-error there is no such operation
+  void ctx.callEntity(id, 'subtract', 5);
+  // @ts-expect-error its input is a number
+  void ctx.callEntity(id, 'add', '5');
+  // @ts-expect-error it takes an input
+  ctx.signalEntity(id, 'add');
+
+  expectTypeOf(ctx.compareVersionTo('1.0')).toEqualTypeOf<number>();
+  // @ts-expect-error a version is a text
+  orchestration('Versioned', { version: 2 }, () => 1);
+  // @ts-expect-error there is no such strategy
+  createTaskHub({ databaseUrl: '', versioning: { matchStrategy: 'Newest' } });
 }
 
 describe('types of definitions', () => {

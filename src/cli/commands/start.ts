@@ -58,6 +58,22 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     )
     .option('--max-instance-id-length <number>', 'characters of an id [PERDURE_MAX_INSTANCE_ID_LENGTH] (default: 256)')
     .option(
+      '--worker-version <version>',
+      'of this worker, for --version-match [PERDURE_WORKER_VERSION] (default: none)',
+    )
+    .option(
+      '--default-version <version>',
+      'of starts and sub-orchestrations that name none [PERDURE_DEFAULT_VERSION] (default: none)',
+    )
+    .option(
+      '--version-match <strategy>',
+      'which versions this worker runs: None (all), Strict or CurrentOrOlder [PERDURE_VERSION_MATCH] (default: None)',
+    )
+    .option(
+      '--version-mismatch <strategy>',
+      'what becomes of the others: Reject (they wait) or Fail [PERDURE_VERSION_MISMATCH] (default: Reject)',
+    )
+    .option(
       '--http-allow <list>',
       'names, addresses and ranges in private networks that callHttp may reach [PERDURE_HTTP_ALLOW] (default: none)',
     )

@@ -1,4 +1,5 @@
 import { assertNever } from '../../model/errors.ts';
+import type { EntityAnswer } from '../../model/entity-calls.ts';
 import type {
   EventRaised,
   ExecutionStarted,
@@ -10,6 +11,8 @@ import type {
   TimerFired,
 } from '../../model/history.ts';
 
+export { isEntityAnswer } from '../../model/entity-calls.ts';
+
 /** What reaches the code. */
 export type BodyEvent =
   | ExecutionStarted
@@ -18,7 +21,8 @@ export type BodyEvent =
   | TimerFired
   | SubOrchestrationInstanceCompleted
   | SubOrchestrationInstanceFailed
-  | EventRaised;
+  | EventRaised
+  | EntityAnswer;
 
 export function isBodyEvent(event: HistoryEvent): event is BodyEvent {
   switch (event.type) {
@@ -29,12 +33,19 @@ export function isBodyEvent(event: HistoryEvent): event is BodyEvent {
     case 'SubOrchestrationInstanceCompleted':
     case 'SubOrchestrationInstanceFailed':
     case 'EventRaised':
+    case 'EntityOperationCompleted':
+    case 'EntityOperationFailed':
+    case 'EntityLockGranted':
       return true;
     case 'OrchestratorStarted':
     case 'TaskScheduled':
     case 'TimerCreated':
     case 'SubOrchestrationInstanceCreated':
     case 'EventSent':
+    case 'EntityOperationCalled':
+    case 'EntityOperationSignaled':
+    case 'EntityLockRequested':
+    case 'EntityUnlockSent':
     case 'ExecutionSuspended':
     case 'ExecutionResumed':
     case 'ExecutionTerminated':

@@ -67,20 +67,21 @@ export function callChild<Output>(
 function childRequest(
   { scheduler, started, instanceId: self }: ChildParts,
   { name, input, options }: ChildCall,
-): (listener: AttemptListener) => number {
+): (listener: AttemptListener, attempt: number, firstId: number | undefined) => number {
   const { instanceId, version, tags } = options;
   const isOwn = instanceId !== undefined && instanceId.trim() !== '';
   if (isOwn) checkId(instanceId, { name, self, parent: started.parent?.instanceId });
   const problem =
     (version === undefined ? null : versionProblem(version)) ?? (tags === undefined ? null : tagsProblem(tags));
   if (problem !== null) throw new TypeError(`The sub-orchestration '${name}' cannot be called. ${problem}`);
-  return (listener) =>
+  return (listener, _attempt, firstId) =>
     scheduler.createSubOrchestration(
       {
         name,
         ...(input === undefined ? {} : { input }),
         ...(version === undefined ? {} : { version }),
         ...(tags === undefined ? {} : { tags: { ...tags } }),
+        ...(firstId === undefined ? {} : { firstId }),
       },
       (id) => (isOwn ? instanceId : childInstanceId(started.executionId, id)),
       listener,

@@ -1,5 +1,6 @@
 /** Where history and code say different things, and how an instance is told so (P9, engine.md 4.5). */
 import type { Action, CancelTimer, EndingAction } from '../../model/actions.ts';
+import type { EntityCallRecord } from '../../model/entity-calls.ts';
 import { assertNever } from '../../model/errors.ts';
 import type {
   EventSent,
@@ -10,7 +11,7 @@ import type {
 } from '../../model/history.ts';
 
 /** The events that record an action. */
-export type RecordEvent = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated | EventSent;
+export type RecordEvent = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated | EventSent | EntityCallRecord;
 
 export function isRecord(event: HistoryEvent): event is RecordEvent {
   return 'eventId' in event && event.type !== 'ExecutionCompleted';
@@ -82,9 +83,26 @@ export function isSame(event: RecordEvent, action: CreatingAction): boolean {
       return action.type === 'CreateSubOrchestration' && isSameName(action, event);
     case 'EventSent':
       return action.type === 'SendEvent' && isSameName(action, event) && action.instanceId === event.instanceId;
+    case 'EntityOperationCalled':
+      return action.type === 'CallEntity' && isSameOperation(action, event);
+    case 'EntityOperationSignaled':
+      return action.type === 'SignalEntity' && isSameOperation(action, event);
+    case 'EntityLockRequested':
+      return action.type === 'LockEntities' && action.lockSet.join(' ') === event.lockSet.join(' ');
+    case 'EntityUnlockSent':
+      return action.type === 'UnlockEntity' && action.instanceId === event.instanceId;
     default:
       return assertNever(event);
   }
+}
+
+interface OperationOf {
+  readonly instanceId: string;
+  readonly operation: string;
+}
+
+function isSameOperation(a: OperationOf, b: OperationOf): boolean {
+  return a.instanceId === b.instanceId && a.operation === b.operation;
 }
 
 function isSameName(a: { readonly name: string }, b: { readonly name: string }): boolean {
@@ -101,6 +119,14 @@ export function describeEvent(event: RecordEvent): string {
       return `a previous execution called sub-orchestration '${event.name}' (#${event.eventId})`;
     case 'EventSent':
       return `a previous execution sent event '${event.name}' to '${event.instanceId}' (#${event.eventId})`;
+    case 'EntityOperationCalled':
+      return `a previous execution called operation '${event.operation}' of '${event.instanceId}' (#${event.eventId})`;
+    case 'EntityOperationSignaled':
+      return `a previous execution signalled operation '${event.operation}' to '${event.instanceId}' (#${event.eventId})`;
+    case 'EntityLockRequested':
+      return `a previous execution locked ${event.lockSet.join(', ')} (#${event.eventId})`;
+    case 'EntityUnlockSent':
+      return `a previous execution released '${event.instanceId}' (#${event.eventId})`;
     default:
       return assertNever(event);
   }
@@ -116,6 +142,14 @@ export function describeAction(action: CreatingAction): string {
       return `the code now calls sub-orchestration '${action.name}' (#${action.id})`;
     case 'SendEvent':
       return `the code now sends event '${action.name}' to '${action.instanceId}' (#${action.id})`;
+    case 'CallEntity':
+      return `the code now calls operation '${action.operation}' of '${action.instanceId}' (#${action.id})`;
+    case 'SignalEntity':
+      return `the code now signals operation '${action.operation}' to '${action.instanceId}' (#${action.id})`;
+    case 'LockEntities':
+      return `the code now locks ${action.lockSet.join(', ')} (#${action.id})`;
+    case 'UnlockEntity':
+      return `the code now releases '${action.instanceId}' (#${action.id})`;
     default:
       return assertNever(action);
   }

@@ -11,9 +11,11 @@ import type {
 } from '../../model/durable-functions.ts';
 import type { CallHttpOptions, DurableHttpResponse } from '../../model/durable-http.ts';
 import { isEventDefinition, type EventDefinition } from '../../model/events.ts';
+import type { EntityAddress } from '../../model/entity-id.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { CallSubOrchestratorOptions } from '../../model/call-options.ts';
-import type { RetryPolicy, Task, TimerTask } from '../../model/functions.ts';
+import type { Task, TimerTask } from '../../model/functions.ts';
+import type { RetryPolicy } from '../../model/call-options.ts';
 import type { EventRaised } from '../../model/history.ts';
 import { activityName } from './activity-name.ts';
 import { orchestrationName } from './child-call.ts';
@@ -103,6 +105,14 @@ export class DurableFunctionsContext implements DurableOrchestrationContext {
       retry: withDefaults(called, retryOptions),
       ...idOf(instanceId),
     });
+  }
+
+  callEntity<Output>(entityId: EntityAddress, operationName: string, operationInput?: unknown): Task<Output> {
+    return this.#context.startEntityCall(entityId, operationName, operationInput);
+  }
+
+  signalEntity(entityId: EntityAddress, operationName: string, operationInput?: unknown): void {
+    this.#context.sendSignal(entityId, operationName, operationInput, undefined);
   }
 
   continueAsNew(input: unknown): void {

@@ -7,7 +7,6 @@ import { parseDuration } from '../../model/duration.ts';
 import type {
   ActivityDefinition,
   CallableLog,
-  CallActivityOptions,
   CallArguments,
   Duration,
   OrchestrationContext,
@@ -17,6 +16,7 @@ import type {
   TimerTask,
   Winner,
 } from '../../model/functions.ts';
+import type { CallActivityOptions } from '../../model/call-options.ts';
 import type { DurableOrchestrationContext } from '../../model/durable-functions.ts';
 import { httpActivityName } from '../../model/durable-http.ts';
 import type { CallHttpOptions, DurableHttpResponse, HttpActivityResponse } from '../../model/durable-http.ts';
@@ -24,12 +24,14 @@ import type { Failure } from '../../model/failure.ts';
 import type { EventDefinition } from '../../model/events.ts';
 import type { EventRaised, ExecutionStarted, Payload } from '../../model/history.ts';
 import type { Schema } from '../../model/schema.ts';
+import { compareVersions } from '../../model/versions.ts';
 import { activityName, tagsOf } from './activity-name.ts';
 import type { CheckedValues } from './checked-values.ts';
 import { callChild, orchestrationName } from './child-call.ts';
 import { AllTask, AnyTask, asTasks } from './compound-tasks.ts';
 import { deterministicGuid } from './deterministic.ts';
 import { DurableFunctionsContext } from './durable-functions-context.ts';
+import { EntityCallsContext } from './entity-calls.ts';
 import type { ExternalEvents, Waiter } from './external-events.ts';
 import { callHttp } from './http-call.ts';
 import { toNextExecution, type NextExecution } from './next-execution.ts';
@@ -40,10 +42,10 @@ import { checkRetry } from './retry.ts';
 import type { Scheduler } from './scheduler.ts';
 import { toSentEvent } from './sent-event.ts';
 import { TaskFailedError } from './task-failed-error.ts';
+import { timeoutError, timeoutOf } from './timeout-error.ts';
 import { DurableTask, DurableTimer } from './task.ts';
 import type { TurnScope } from './turn-scope.ts';
 import { callableLog } from './user-log.ts';
-import { withoutFrames } from './without-frames.ts';
 
 export type LogLevel = keyof ReplaySafeLog;
 
@@ -61,6 +63,8 @@ export interface ContextParts {
   readonly log: LogWriter;
   readonly maxCustomStatusBytes: number;
   readonly httpPollIntervalMs: number;
+  /** Of sub-orchestrations that are given none. */
+  readonly defaultVersion: string | undefined;
   readonly continueAsNew: (next: NextExecution) => void;
 }
 
@@ -73,7 +77,7 @@ const taskFailed: ErrorMaker = (failure, call) => new TaskFailedError(call, fail
 const childFailed: ErrorMaker = (failure, call) =>
   new TaskFailedError(call, failure, `Sub-orchestration '${call.name}' (#${call.id}) failed: ${failure.message}`);
 
-export class ReplayContext implements OrchestrationContext {
+export class ReplayContext extends EntityCallsContext implements OrchestrationContext {
   readonly #parts: ContextParts;
   #log: CallableLog | undefined;
   #df: DurableOrchestrationContext | undefined;
@@ -83,6 +87,7 @@ export class ReplayContext implements OrchestrationContext {
   #guids = 0;
 
   constructor(parts: ContextParts) {
+    super(parts);
     this.#parts = parts;
     this.#customStatus = parts.started.customStatus;
   }
@@ -118,6 +123,10 @@ export class ReplayContext implements OrchestrationContext {
     return this.#parts.started.version;
   }
 
+  compareVersionTo(version: string): number {
+    return compareVersions(this.version, version);
+  }
+
   get isReplaying(): boolean {
     return this.#parts.scope.isReplaying;
   }
@@ -145,7 +154,9 @@ export class ReplayContext implements OrchestrationContext {
   ): Task<Output> {
     this.#parts.scope.assertOpen('callActivity');
     const name = activityName(activity);
-    return this.startActivity(name, toPayload(input, `the input of activity '${name}'`), options, taskFailed);
+    const version = options.version ?? (typeof activity === 'string' ? undefined : activity.version);
+    const payload = toPayload(input, `the input of activity '${name}'`);
+    return this.startActivity(name, payload, version === undefined ? options : { ...options, version }, taskFailed);
   }
 
   /** Schedules an activity whose failure reaches the caller as `toError` says. */
@@ -202,7 +213,9 @@ export class ReplayContext implements OrchestrationContext {
     this.#parts.scope.assertOpen('callSubOrchestrator');
     const name = orchestrationName(orchestration, 'callSubOrchestrator');
     const payload = toPayload(input, `the input of sub-orchestration '${name}'`);
-    return this.startSubOrchestration(name, payload, options, childFailed);
+    const version = options.version ?? (typeof orchestration === 'string' ? undefined : orchestration.version);
+    const versioned = version === undefined ? options : { ...options, version };
+    return this.startSubOrchestration(name, payload, versioned, childFailed);
   }
 
   /** Creates a child whose failure reaches the caller as `toError` says. */
@@ -212,7 +225,11 @@ export class ReplayContext implements OrchestrationContext {
     options: CallSubOrchestratorOptions,
     toError: ErrorMaker,
   ): Task<Output> {
-    return callChild(this, this.#parts, { name, input, options, toError });
+    this.assertNoSection('callSubOrchestrator');
+    const { defaultVersion } = this.#parts;
+    const versioned =
+      options.version === undefined && defaultVersion !== undefined ? { ...options, version: defaultVersion } : options;
+    return callChild(this, this.#parts, { name, input, options: versioned, toError });
   }
 
   continueAsNew(input?: unknown, options: ContinueAsNewOptions = {}): void {
@@ -380,18 +397,4 @@ export class ReplayContext implements OrchestrationContext {
     }
     return fireAt;
   }
-}
-
-/** @throws TypeError for what is no duration, RangeError for none at all */
-function timeoutOf(timeout: Duration): number {
-  const ms = parseDuration(timeout);
-  if (ms === 0) throw new RangeError('The timeout of an activity must be more than 0.');
-  return ms;
-}
-
-function timeoutError(name: string, fireAt: number): Error {
-  const until = new Date(fireAt).toISOString();
-  const error = new Error(`Timed out waiting for the event '${name}': it was not raised until ${until}.`);
-  error.name = 'TimeoutError';
-  return withoutFrames(error);
 }

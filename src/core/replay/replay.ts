@@ -11,7 +11,7 @@ import type { ExecutionCompleted, ExecutionStarted, HistoryEvent } from '../../m
 import type { Schema } from '../../model/schema.ts';
 import { startBody } from './body.ts';
 import { toCompletion, type BodyEnd } from './body-end.ts';
-import { isBodyEvent, type BodyEvent } from './body-event.ts';
+import { isBodyEvent, isEntityAnswer, type BodyEvent } from './body-event.ts';
 import { CheckedValues, type ValueToCheck } from './checked-values.ts';
 import { describeEnd, differenceMessage, idAfter, isRecord, type Difference, type RecordEvent } from './difference.ts';
 import { drive, type Step } from './drive-async.ts';
@@ -41,7 +41,6 @@ export class Replay {
   #played = 0;
   /** The last turn that was played has been rewound. */
   #reopened = false;
-
   /** Why it failed, when that was no decision of its code. */
   #problem: Problem | undefined;
   /** Whether all events that it has seen are those of the turn under way. */
@@ -251,6 +250,7 @@ export class Replay {
       if (event.type === 'EventRaised' && this.#continues()) this.#events.raise(event);
       return;
     }
+    if (isEntityAnswer(event)) return this.#scheduler.answerRequest(event);
     switch (event.type) {
       case 'ExecutionStarted':
         if (this.#state.kind === 'waiting') this.#start(event);

@@ -1,6 +1,7 @@
 /** A call with its retries: each try has an action id of its own, and the wait before it is an ordinary timer. */
 import type { Failure } from '../../model/failure.ts';
-import type { OrchestrationContext, RetryDecision, RetryHandler } from '../../model/functions.ts';
+import type { OrchestrationContext } from '../../model/functions.ts';
+import type { RetryDecision, RetryHandler } from '../../model/call-options.ts';
 import { receivePayload } from './receive.ts';
 import { decidedDelay, retryDelay, type Retry } from './retry.ts';
 import type { AttemptListener, Scheduler } from './scheduler.ts';

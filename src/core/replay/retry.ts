@@ -1,6 +1,6 @@
 /** When a failed call is tried again (engine.md 2.5). Time is the time of the turn, so every replay agrees. */
 import type { Failure } from '../../model/failure.ts';
-import type { RetryDecision, RetryHandler, RetryPolicy } from '../../model/functions.ts';
+import type { RetryDecision, RetryHandler, RetryPolicy } from '../../model/call-options.ts';
 
 const defaultMaxIntervalMs = 3_600_000;
 /** In intervals and time-outs: no limit. */

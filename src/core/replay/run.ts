@@ -18,6 +18,8 @@ export interface ReplayOptions {
   readonly maxCustomStatusBytes?: number;
   /** Between two polls of `callHttp` when the server does not say it. Default 30,000. */
   readonly httpPollIntervalMs?: number;
+  /** Of sub-orchestrations that are given none. Default: none. */
+  readonly defaultVersion?: string;
   /** Made for a turn that is played again to explain why it failed. Default: only the context's calls are watched. */
   readonly probe?: () => ReplayProbe;
 }
@@ -43,8 +45,9 @@ const defaultMaxCustomStatusBytes = 16 * 1_024;
 const defaultHttpPollIntervalMs = 30_000;
 
 /** Those options that have defaults. */
-export function settingsOf({ log, maxCustomStatusBytes, httpPollIntervalMs }: ReplayOptions) {
+export function settingsOf({ log, maxCustomStatusBytes, httpPollIntervalMs, defaultVersion }: ReplayOptions) {
   return {
+    defaultVersion,
     log: log ?? (() => undefined),
     maxCustomStatusBytes: maxCustomStatusBytes ?? defaultMaxCustomStatusBytes,
     httpPollIntervalMs: httpPollIntervalMs ?? defaultHttpPollIntervalMs,

@@ -10,6 +10,13 @@ import type {
   ScheduleTask,
   SendEvent,
 } from '../../model/actions.ts';
+import {
+  requestIdOf,
+  type CallEntity,
+  type EntityAnswer,
+  type EntityCallAction,
+  type LockEntities,
+} from '../../model/entity-calls.ts';
 import type { Failure } from '../../model/failure.ts';
 import {
   describeAction,
@@ -34,6 +41,8 @@ export class Scheduler {
   readonly #scope: TurnScope;
   readonly #tasks = new Map<number, AttemptListener>();
   readonly #timers = new Map<number, () => void>();
+  /** What entities have not answered yet, by request. */
+  readonly #requests = new Map<string, AttemptListener>();
   /** Asked for since the last boundary between turns. */
   #pending: Action[] = [];
   /** How many of them history has recorded. */
@@ -46,9 +55,9 @@ export class Scheduler {
     this.#scope = scope;
   }
 
-  /** Activities, sub-orchestrations and timers that have not ended. */
+  /** Activities, sub-orchestrations, timers and requests to entities that have not ended. */
   get openCount(): number {
-    return this.#tasks.size + this.#timers.size;
+    return this.#tasks.size + this.#timers.size + this.#requests.size;
   }
 
   get nextId(): number {
@@ -96,6 +105,30 @@ export class Scheduler {
     return id;
   }
 
+  /** Asks something of an entity. @param make makes the action, given its id */
+  askEntity(make: (id: number) => EntityCallAction): void {
+    const id = this.#take();
+    if (!this.#closed) this.#pending.push(make(id));
+  }
+
+  /** The same for what will be answered. @returns the action's id */
+  callEntity(make: (id: number) => CallEntity | LockEntities, listener: AttemptListener): number {
+    const id = this.#take();
+    if (this.#closed) return id;
+    const action = make(id);
+    this.#pending.push(action);
+    this.#requests.set(requestIdOf(action), listener);
+    return id;
+  }
+
+  answerRequest(answer: EntityAnswer): void {
+    const requestId = requestIdOf(answer);
+    const listener = this.#requests.get(requestId);
+    this.#requests.delete(requestId);
+    if (answer.type === 'EntityOperationFailed') listener?.failed(answer.failure);
+    else listener?.completed('result' in answer ? answer.result : undefined);
+  }
+
   cancelTimer(timerId: number): void {
     // Cancelling leaves no event, so in a replay it is neither compared nor asked for again.
     if (!this.#timers.delete(timerId) || this.#closed || this.#scope.isReplaying) return;
@@ -121,6 +154,7 @@ export class Scheduler {
     this.#closed = true;
     this.#tasks.clear();
     this.#timers.clear();
+    this.#requests.clear();
   }
 
   /** The actions of the turn, which are thereby handed over. */

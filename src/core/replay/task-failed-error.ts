@@ -1,4 +1,5 @@
 import type { Failure } from '../../model/failure.ts';
+import { EntityOperationFailedError } from './entity-operation-failed-error.ts';
 import { withoutFrames } from './without-frames.ts';
 
 /** Which call failed. */
@@ -43,7 +44,7 @@ export function failedTasksOf(error: unknown): readonly number[] {
   const found = new Set<number>();
   const look = (value: unknown, depth: number): void => {
     if (typeof value !== 'object' || value === null || depth > maxDepth) return;
-    if (value instanceof TaskFailedError) found.add(value.taskId);
+    if (value instanceof TaskFailedError || value instanceof EntityOperationFailedError) found.add(value.taskId);
     if ('cause' in value) look(value.cause, depth + 1);
     if ('errors' in value && Array.isArray(value.errors)) for (const one of value.errors) look(one, depth + 1);
   };

@@ -5,40 +5,29 @@
 import type { Action, ContinueAsNew, CreateSubOrchestration, Decision } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { ExecutionCompleted, HistoryEvent, TaskScheduled } from '../../model/history.ts';
+import type { EntityOperationCalled } from '../../model/entity-calls.ts';
+import type {
+  ExecutionCompleted,
+  HistoryEvent,
+  SubOrchestrationInstanceCreated,
+  TaskScheduled,
+} from '../../model/history.ts';
 import { reportEnd } from '../../model/sub-orchestration.ts';
-import type { NewActivityTask, NewTimer, OutgoingMessage, OwnedInstance, TurnCommit } from '../../model/work.ts';
+import type { Version } from '../../model/versions.ts';
+import type {
+  MessageToEntity,
+  NewActivityTask,
+  NewTimer,
+  OutgoingMessage,
+  OwnedInstance,
+  TurnCommit,
+} from '../../model/work.ts';
 import { nextExecution } from './continue-as-new.ts';
-import { terminateChildren, toChild } from './sub-orchestrations.ts';
-import { sizeOfEvents } from './event-size.ts';
+import { callAgain, recordEntityCall, releaseAll, type Caller } from './entity-calls.ts';
+import { terminateChildren, toChild, toChildAgain } from './sub-orchestrations.ts';
 import { statusOf, type ExecutionState } from './execution-state.ts';
 import type { OpenedTurn } from './open-turn.ts';
-
-/** Bounds of what one instance may grow to (decision 14). */
-export interface ExecutionLimits {
-  readonly maxActionsPerTurn: number;
-  readonly maxEvents: number;
-  /** What one turn may write, roughly, in UTF-16 units of JSON. */
-  readonly maxTurnLength: number;
-  /** What the history of an execution may grow to, the same. */
-  readonly maxHistoryLength: number;
-}
-
-const mebi = 1_048_576;
-
-export const defaultLimits: ExecutionLimits = {
-  maxActionsPerTurn: 100_000,
-  maxEvents: 1_000_000,
-  maxTurnLength: 64 * mebi,
-  maxHistoryLength: 256 * mebi,
-};
-
-const noLimits: ExecutionLimits = {
-  maxActionsPerTurn: Number.POSITIVE_INFINITY,
-  maxEvents: Number.POSITIVE_INFINITY,
-  maxTurnLength: Number.POSITIVE_INFINITY,
-  maxHistoryLength: Number.POSITIVE_INFINITY,
-};
+import { findOverCount, findOverSize, noLimits, type ExecutionLimits } from './turn-limits.ts';
 
 /** What closing needs beside the decision. */
 export interface CloseRequest {
@@ -55,12 +44,22 @@ export interface CloseRequest {
   /** Whether the worker keeps the instance even if this turn leaves nothing local: it has a next turn. */
   readonly hasMore: boolean;
   readonly limits: ExecutionLimits;
-  /** Whether this worker takes a sub-orchestration of this name itself, from its birth; absent: none. */
-  readonly takeChild?: (name: string) => boolean;
-  /** Whether the worker keeps the instance when it continues as new; absent: whoever claims it next. */
-  readonly keepsNext?: boolean;
+  /** Whether this worker takes such a sub-orchestration itself, from its birth; absent: none. */
+  readonly takeChild?: (name: string, version: Version) => boolean;
+  /** Whether the worker keeps the instance when it continues as new, in this version; absent: whoever claims it next. */
+  readonly keepsNext?: (version: Version) => boolean;
+  /** What a rewind makes this turn do again for others. */
+  readonly renewed?: RenewedCalls;
   /** An id that no execution has: for those that this turn begins. */
   readonly newExecutionId: () => string;
+}
+
+/** Calls of a rewound execution that are open again, or whose answers are lost. */
+export interface RenewedCalls {
+  /** Sub-orchestrations that are gone, or were terminated: they begin anew. */
+  readonly children: readonly SubOrchestrationInstanceCreated[];
+  /** Requests to entities that are sent again. */
+  readonly entityCalls: readonly EntityOperationCalled[];
 }
 
 /** A turn ready to be written. */
@@ -73,7 +72,8 @@ export interface ClosedTurn {
 export function closeTurn(request: CloseRequest): ClosedTurn {
   const { state, opened } = request;
   const timestamp = opened.newEvents[0]?.timestamp ?? state.lastTimestamp;
-  const outcome = outcomeOf(request, timestamp);
+  const caller = { instanceId: request.instance.instanceId, executionId: state.executionId };
+  const outcome = outcomeOf(request, timestamp, caller);
 
   const timedOut = endTimeouts(outcome, state, opened.newEvents);
   const after = suspendedAfter(state, opened.newEvents);
@@ -95,11 +95,18 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
   }
   const customStatus =
     request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null);
+  const next =
+    continuation === undefined ? null : nextExecution(continuation, { ...request, customStatus, suspended: after });
   const messages = [...outcome.messages];
   if (opened.terminated?.recursive === true) messages.push(...terminateChildren(state, opened.terminated.reason));
   if (completion !== undefined && request.instance.parent !== null) {
     messages.push(reportEnd(request.instance.parent, completion));
   }
+  // What ends can release nothing any more.
+  const released = goesOn ? [] : releaseAll(state.entityCalls, outcome.events, caller);
+  const renewed = goesOn ? request.renewed : undefined;
+  const again = (renewed?.entityCalls ?? []).map((called) => callAgain(called, caller));
+  const entityMessages = [...again, ...outcome.entityMessages, ...released];
   return {
     local,
     commit: {
@@ -118,19 +125,22 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       cancelledTimers: goesOn ? outcome.cancelled : [],
       ...(timedOut.length === 0 ? {} : { cancelledTasks: timedOut }),
       messages,
-      children: outcome.children.map((child) => toChild(child, request)),
-      next:
-        continuation === undefined ? null : nextExecution(continuation, { ...request, customStatus, suspended: after }),
+      ...(entityMessages.length === 0 ? {} : { entityMessages }),
+      children: [
+        ...(renewed?.children ?? []).map((created) => toChildAgain(created, request)),
+        ...outcome.children.map((child) => toChild(child, request)),
+      ],
+      next,
       keepOwnership: goesOn
         ? local.length > 0 || request.hasMore
-        : continuation !== undefined && request.keepsNext === true,
+        : next !== null && request.keepsNext?.(next.version) === true,
     },
   };
 }
 
 /** What the turn comes to; one that is too large fails its execution instead. */
-function outcomeOf(request: CloseRequest, timestamp: number): Outcome {
-  const outcome = new Outcome(timestamp);
+function outcomeOf(request: CloseRequest, timestamp: number, caller: Caller): Outcome {
+  const outcome = new Outcome(timestamp, caller);
   // Also when the code continues as new in this very turn.
   if (request.opened.terminated !== undefined) {
     outcome.terminate(request.opened.terminated.reason);
@@ -138,9 +148,9 @@ function outcomeOf(request: CloseRequest, timestamp: number): Outcome {
   }
   const overCount = findOverCount(request);
   if (overCount === undefined) for (const action of request.decision?.actions ?? []) outcome.add(action);
-  const overLimit = overCount ?? findOverSize(request, outcome.events);
+  const overLimit = overCount ?? findOverSize(request, outcome);
   if (overLimit === undefined) return outcome;
-  const failed = new Outcome(timestamp);
+  const failed = new Outcome(timestamp, caller);
   failed.fail(overLimit);
   return failed;
 }
@@ -170,15 +180,18 @@ class Outcome {
   readonly scheduled: TaskScheduled[] = [];
   readonly cancelled: number[] = [];
   readonly messages: OutgoingMessage[] = [];
+  readonly entityMessages: MessageToEntity[] = [];
   readonly children: CreateSubOrchestration[] = [];
   completion: ExecutionCompleted | undefined;
   continuation: ContinueAsNew | undefined;
   /** Most turns have none: no map for them. */
   #timers: Map<number, NewTimer> | undefined;
   readonly #timestamp: number;
+  readonly #caller: Caller;
 
-  constructor(timestamp: number) {
+  constructor(timestamp: number, caller: Caller) {
     this.#timestamp = timestamp;
+    this.#caller = caller;
   }
 
   add(action: Action): void {
@@ -213,7 +226,7 @@ class Outcome {
         if (this.#timers?.delete(action.timerId) !== true) this.cancelled.push(action.timerId);
         return;
       case 'CreateSubOrchestration': {
-        const { id, type: _, tags: __, ...rest } = action;
+        const { id, type: _, ...rest } = action;
         this.events.push({ type: 'SubOrchestrationInstanceCreated', timestamp, eventId: id, ...rest });
         this.children.push(action);
         return;
@@ -225,6 +238,15 @@ class Outcome {
         const { id, type: _, instanceId, ...event } = action;
         this.events.push({ type: 'EventSent', timestamp, eventId: id, instanceId, ...event });
         this.messages.push({ target: { kind: 'id', instanceId }, event: { type: 'EventRaised', ...event } });
+        return;
+      }
+      case 'CallEntity':
+      case 'SignalEntity':
+      case 'LockEntities':
+      case 'UnlockEntity': {
+        const { event, message } = recordEntityCall(action, this.#caller, timestamp);
+        this.events.push(event);
+        this.entityMessages.push(message);
         return;
       }
       case 'CompleteOrchestration': {
@@ -308,39 +330,4 @@ function suspendedAfter(state: ExecutionState, events: readonly HistoryEvent[]):
     else if (event.type === 'ExecutionResumed') suspended = false;
   }
   return suspended;
-}
-
-function findOverCount({ state, opened, decision, limits }: CloseRequest): Failure | undefined {
-  const actions = decision?.actions.length ?? 0;
-  if (actions > limits.maxActionsPerTurn) {
-    return {
-      errorType: 'ActionLimitExceeded',
-      message: `The orchestrator asked for ${actions} actions in one turn; at most ${limits.maxActionsPerTurn} are allowed. Split the work over several turns.`,
-    };
-  }
-  const events = state.eventCount + opened.newEvents.length + actions;
-  if (events > limits.maxEvents) {
-    return {
-      errorType: 'HistoryLimitExceeded',
-      message: `The history would grow to ${events} events; at most ${limits.maxEvents} are allowed. Split the work over several orchestrations.`,
-    };
-  }
-  return undefined;
-}
-
-function findOverSize({ state, opened, limits }: CloseRequest, produced: readonly HistoryEvent[]): Failure | undefined {
-  const turn = sizeOfEvents(opened.newEvents) + sizeOfEvents(produced);
-  if (turn > limits.maxTurnLength) {
-    return {
-      errorType: 'TurnSizeExceeded',
-      message: `One turn would write ${turn} characters; at most ${limits.maxTurnLength} are allowed (max-turn-length). Store large data elsewhere and pass references, or split the work over several turns.`,
-    };
-  }
-  if (state.size + turn > limits.maxHistoryLength) {
-    return {
-      errorType: 'HistoryLimitExceeded',
-      message: `The history would grow to ${state.size + turn} characters; at most ${limits.maxHistoryLength} are allowed (max-history-length). Store large data elsewhere and pass references, or split the work over several orchestrations.`,
-    };
-  }
-  return undefined;
 }

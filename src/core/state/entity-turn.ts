@@ -18,6 +18,7 @@ import type {
   EntityOutgoing,
   EntityRecord,
   EntityReply,
+  EntityRequest,
   EntityUnlock,
   NewOrchestration,
   OperationOutcome,
@@ -160,13 +161,20 @@ function walk({ record, messages }: EntityTurn, maxOperations: number): Walked {
           waiting.push(message);
           break;
         }
+        consumed.push(message.id);
+        // Whoever asked has ended meanwhile.
+        if (queue.slice(at + 1).some((later) => isUnlockOf(later.event, event.criticalSectionId))) break;
         lock = lockOf(event);
         steps.push({ kind: 'send', message: afterLock(event) });
-        consumed.push(message.id);
         break;
       case 'EntityUnlockSent':
+        // The request that it takes back may wait for the lock: then it is found behind that.
+        if (lock !== null && !isHolder(lock, event)) {
+          waiting.push(message);
+          break;
+        }
         consumed.push(message.id);
-        if (lock === null || !isHolder(lock, event)) break;
+        if (lock === null) break;
         lock = null;
         // What was parked before comes before all that is here: the next batch reads everything in its place.
         unpark = record.parked > 0;
@@ -202,6 +210,10 @@ function lockOf(event: EntityLockRequest): EntityLock {
     instanceId: event.parentInstanceId,
     executionId: event.parentExecutionId,
   };
+}
+
+function isUnlockOf(event: EntityRequest, criticalSectionId: string): boolean {
+  return event.type === 'EntityUnlockSent' && event.criticalSectionId === criticalSectionId;
 }
 
 function isHolder(lock: EntityLock, event: EntityUnlock): boolean {

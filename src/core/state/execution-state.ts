@@ -5,12 +5,15 @@
  */
 import { sizeOfEvent } from './event-size.ts';
 import { assertNever } from '../../model/errors.ts';
+import { applyEntityCall, noCalls, type EntityCalls } from './entity-calls.ts';
 import type { HistoryEvent, TaskScheduled } from '../../model/history.ts';
 import type { RuntimeStatus, Tags } from '../../model/instance.ts';
 
 /** Changes only through {@link applyEvent}. */
 export interface ExecutionState {
   readonly executionId: string;
+  /** The ids that the execution had before it was rewound; `undefined`: it never was. */
+  formerIds: Set<string> | undefined;
   started: boolean;
   suspended: boolean;
   ended: boolean;
@@ -26,12 +29,15 @@ export interface ExecutionState {
   eventCount: number;
   /** Rough, in UTF-16 units. */
   size: number;
+  /** `undefined`: none so far. */
+  entityCalls: EntityCalls | undefined;
 }
 
 /** The state before an execution's first event. */
 export function emptyState(executionId: string): ExecutionState {
   return {
     executionId,
+    formerIds: undefined,
     started: false,
     suspended: false,
     ended: false,
@@ -42,6 +48,7 @@ export function emptyState(executionId: string): ExecutionState {
     lastTimestamp: 0,
     eventCount: 0,
     size: 0,
+    entityCalls: undefined,
   };
 }
 
@@ -60,6 +67,7 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
     case 'ExecutionStarted':
       state.started = true;
       state.tags = event.tags;
+      noteId(state, event.executionId);
       return;
     case 'TaskScheduled':
       state.openTasks.set(event.eventId, event);
@@ -90,15 +98,30 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
     case 'ExecutionCompleted':
       state.ended = true;
       return;
+    case 'EntityOperationCalled':
+    case 'EntityOperationSignaled':
+    case 'EntityLockRequested':
+    case 'EntityUnlockSent':
+    case 'EntityOperationCompleted':
+    case 'EntityOperationFailed':
+    case 'EntityLockGranted':
+      applyEntityCall((state.entityCalls ??= noCalls()), event);
+      return;
     case 'OrchestratorStarted':
     case 'EventSent':
     case 'EventRaised':
     case 'ExecutionTerminated':
+      return;
     case 'ExecutionRewound':
+      noteId(state, event.executionId);
       return;
     default:
       assertNever(event);
   }
+}
+
+function noteId(state: ExecutionState, executionId: string): void {
+  if (executionId !== state.executionId) (state.formerIds ??= new Set()).add(executionId);
 }
 
 /** The status that readers see for a state with a history. */

@@ -2,23 +2,34 @@
  * Messages and local results to the new events of a turn. Owns what is dropped (engine.md 4.4) and the order in which
  * an instance sees things; what the orchestrator makes of them is in `core/replay`, what is written in `close-turn.ts`.
  */
+import { requestIdOf } from '../../model/entity-calls.ts';
 import { assertNever } from '../../model/errors.ts';
 import type {
   ExecutionStarted,
   ExecutionTerminated,
   HistoryEvent,
   InboxEvent,
+  SubOrchestrationInstanceCompleted,
+  SubOrchestrationInstanceFailed,
   TaskCompleted,
   TaskFailed,
+  Untimed,
 } from '../../model/history.ts';
 import type { Message } from '../../model/work.ts';
 import { sizeOfEvent } from './event-size.ts';
 import type { ExecutionState } from './execution-state.ts';
 import { inOrder } from './message-order.ts';
 
-/** The end of an activity that ran in the instance's own worker, or the start of an instance that was born owned. */
+/**
+ * The end of an activity that ran in the instance's own worker, the start of an instance that was born owned, or the end of
+ * a sub-orchestration of which no message tells.
+ */
 export type LocalEvent =
-  Omit<TaskCompleted, 'timestamp'> | Omit<TaskFailed, 'timestamp'> | Omit<ExecutionStarted, 'timestamp'>;
+  | Untimed<TaskCompleted>
+  | Untimed<TaskFailed>
+  | Untimed<ExecutionStarted>
+  | Untimed<SubOrchestrationInstanceCompleted>
+  | Untimed<SubOrchestrationInstanceFailed>;
 
 /** What a turn may take in. */
 export interface TurnInput {
@@ -55,7 +66,7 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
   const mine: Message[] = [];
   const consumed: string[] = [];
   for (const message of inOrder(input.messages, isTimer)) {
-    if (message.executionId === null || message.executionId === state.executionId) mine.push(message);
+    if (isForExecution(message, state)) mine.push(message);
     else consumed.push(message.id); // for an execution that is over
   }
   if (state.ended) return { discard: [...consumed, ...mine.map((message) => message.id)] };
@@ -91,6 +102,17 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
   };
 }
 
+/**
+ * Sub-orchestrations that were on their way when their parent failed and was rewound report to the execution that called
+ * them, under the id that it had then.
+ */
+function isForExecution({ executionId, event }: Message, { executionId: own, formerIds }: ExecutionState): boolean {
+  if (executionId === null || executionId === own) return true;
+  const isReport =
+    event.type === 'SubOrchestrationInstanceCompleted' || event.type === 'SubOrchestrationInstanceFailed';
+  return isReport && formerIds?.has(executionId) === true;
+}
+
 /** Decides event by event what is news to an execution. */
 class NewEvents {
   /** OrchestratorStarted first. */
@@ -102,6 +124,8 @@ class NewEvents {
   readonly #timestamp: number;
   /** Tasks (their ids) and timers (theirs, below zero) that ended in this turn. Most turns have one end: no set for it. */
   #done: number | Set<number> | undefined;
+  /** Requests to entities that were answered in this turn. */
+  #answered: Set<string> | undefined;
   #started: boolean;
   #suspended: boolean;
 
@@ -150,6 +174,12 @@ class NewEvents {
         if (!this.#suspended) return false;
         this.#suspended = false;
         return true;
+      case 'EntityOperationCompleted':
+      case 'EntityOperationFailed':
+      case 'EntityLockGranted': {
+        const requestId = requestIdOf(event);
+        return this.#state.entityCalls?.open.has(requestId) === true && this.#firstAnswer(requestId);
+      }
       case 'EventRaised':
       case 'ExecutionTerminated':
         return true;
@@ -159,6 +189,12 @@ class NewEvents {
       default:
         return assertNever(event);
     }
+  }
+
+  #firstAnswer(requestId: string): boolean {
+    if (this.#answered?.has(requestId) === true) return false;
+    (this.#answered ??= new Set()).add(requestId);
+    return true;
   }
 
   #first(what: number): boolean {

@@ -3,11 +3,14 @@
  * first try of a failed call is open again, so code and history go on agreeing; its retries and the waits between them
  * are ignored, and their ids are not given again. Which history counts is in `model/rewound-history.ts`.
  */
-import type { ExecutionCompleted, ExecutionRewound, HistoryEvent, TaskScheduled } from '../../model/history.ts';
+import { DurableError } from '../../model/errors.ts';
+import type { ExecutionCompleted, ExecutionRewound, HistoryEvent } from '../../model/history.ts';
+import { isEntityAnswer, requestIdOf } from '../../model/entity-calls.ts';
 import { countingEvents, type CountingEvent } from '../../model/rewound-history.ts';
 import type { NewActivityTask, NewTimer, RewindPlan } from '../../model/work.ts';
 import { timeoutFailure, toTask } from './close-turn.ts';
 import { stateOf } from './execution-state.ts';
+import { callsOf } from './rewind-calls.ts';
 
 /** Ends that are no doing of the failed calls before them: code and history differ, or the engine gave up. */
 const endsOfTheEngine: ReadonlySet<string> = new Set([
@@ -20,7 +23,11 @@ const endsOfTheEngine: ReadonlySet<string> = new Set([
   'HistoryLimitExceeded',
 ]);
 
-/** @param request.stored the whole history of a failed execution */
+/**
+ * @param request.stored the whole history of a failed execution
+ * @throws DurableError `InvalidTransition` for one that failed in a critical section: it gave its locks back then, so its
+ *   code must not go on as if it had them
+ */
 export function planRewind(request: {
   readonly stored: readonly HistoryEvent[];
   readonly executionId: string;
@@ -32,7 +39,13 @@ export function planRewind(request: {
   const counting = countingEvents(stored);
   const ignored = undone(counting);
   const left = counting.filter((one) => !ignored.has(one)).map(({ event }) => event);
-  const { openTasks, openTimers, lastTimestamp } = stateOf(executionId, left);
+  const { openTasks, openTimers, lastTimestamp, entityCalls } = stateOf(executionId, left);
+  if (entityCalls !== undefined && entityCalls.sections.size > 0) {
+    throw new DurableError(
+      'InvalidTransition',
+      'It failed while it held locks of entities, or waited for some, and gave them back: it cannot go on from there. Start it anew (restart).',
+    );
+  }
   const queuedTasks: NewActivityTask[] = [...openTasks.values()].map((task) => toTask(task, 0));
   const timers: NewTimer[] = left.flatMap((event) =>
     event.type === 'TimerCreated' && openTimers.has(event.eventId)
@@ -71,14 +84,15 @@ export function undoConsequence(request: {
 }): ExecutionRewound | undefined {
   const { stored, executionId, played } = request;
   const undone = stored.flatMap((event) => (event.type === 'ExecutionRewound' ? event.ignores : []));
-  const first = Math.min(...undone.filter((position) => stored[position]?.type === 'TaskFailed'));
+  const first = Math.min(...undone.filter((position) => isFailure(stored[position])));
   const counting = countingEvents(stored);
   const action = counting[played];
   if (action === undefined || !isAction(action.event) || action.position < first) return undefined;
   const { eventId } = action.event;
   const isOfIt = ({ event }: CountingEvent): boolean =>
     ('taskScheduledId' in event && event.taskScheduledId === eventId) ||
-    (event.type === 'TimerFired' && event.timerId === eventId);
+    (event.type === 'TimerFired' && event.timerId === eventId) ||
+    (isEntityAnswer(event) && 'requestId' in action.event && requestIdOf(event) === action.event.requestId);
   return {
     type: 'ExecutionRewound',
     timestamp: stored.at(-1)?.timestamp ?? 0,
@@ -86,6 +100,14 @@ export function undoConsequence(request: {
     ignores: [action, ...counting.filter(isOfIt)].map(({ position }) => position),
     ignoredIds: [eventId],
   };
+}
+
+function isFailure(event: HistoryEvent | undefined): boolean {
+  return (
+    event?.type === 'TaskFailed' ||
+    event?.type === 'SubOrchestrationInstanceFailed' ||
+    event?.type === 'EntityOperationFailed'
+  );
 }
 
 function isAction(event: HistoryEvent): event is Extract<HistoryEvent, { readonly eventId: number }> {
@@ -110,58 +132,4 @@ function undone(counting: readonly CountingEvent[]): ReadonlySet<CountingEvent> 
     for (const one of call.toIgnore) ignored.add(one);
   }
   return ignored;
-}
-
-/** A call with all its tries. */
-interface Call {
-  lastId: number;
-  /** Position of its last failure; `undefined` while it is open, or when it has succeeded. */
-  failedAt: number | undefined;
-  /** Everything but the scheduling of its first try. */
-  readonly toIgnore: CountingEvent[];
-}
-
-function callsOf(counting: readonly CountingEvent[]): readonly Call[] {
-  const calls = new Map<number, Call>();
-  const byTry = new Map<number, Call>();
-  const byTimer = new Map<number, Call>();
-  const scheduled = (event: TaskScheduled, one: CountingEvent): void => {
-    const before = event.firstId === undefined ? undefined : calls.get(event.firstId);
-    const call: Call = before ?? { lastId: event.eventId, failedAt: undefined, toIgnore: [] };
-    if (before === undefined) calls.set(event.eventId, call);
-    else call.toIgnore.push(one);
-    call.lastId = event.eventId;
-    call.failedAt = undefined;
-    byTry.set(event.eventId, call);
-  };
-  for (const one of counting) {
-    const { event, position } = one;
-    switch (event.type) {
-      case 'TaskScheduled':
-        scheduled(event, one);
-        break;
-      case 'TaskFailed': {
-        const call = byTry.get(event.taskScheduledId);
-        if (call === undefined) break;
-        call.failedAt = position;
-        call.toIgnore.push(one);
-        break;
-      }
-      case 'TimerCreated': {
-        const call = event.retryOf === undefined ? undefined : calls.get(event.retryOf);
-        if (call === undefined) break;
-        call.failedAt = undefined; // it waits for its next try
-        call.toIgnore.push(one);
-        byTimer.set(event.eventId, call);
-        break;
-      }
-      case 'TimerFired': {
-        byTimer.get(event.timerId)?.toIgnore.push(one);
-        break;
-      }
-      default:
-        break;
-    }
-  }
-  return [...calls.values()];
 }

@@ -1,8 +1,9 @@
 /** A parent's turn and its sub-orchestrations: their starts, and their end with it. */
 import type { CreateSubOrchestration } from '../../model/actions.ts';
-import type { HistoryEvent } from '../../model/history.ts';
+import type { HistoryEvent, SubOrchestrationInstanceCreated } from '../../model/history.ts';
 import type { Tags } from '../../model/instance.ts';
 import { childInstanceId } from '../../model/sub-orchestration.ts';
+import type { Version } from '../../model/versions.ts';
 import type { NewChild, OutgoingMessage, OwnedInstance } from '../../model/work.ts';
 import type { ExecutionState } from './execution-state.ts';
 
@@ -11,7 +12,7 @@ export interface ParentTurn {
   readonly instance: OwnedInstance;
   readonly state: ExecutionState;
   readonly opened: { readonly newEvents: readonly HistoryEvent[] };
-  readonly takeChild?: (name: string) => boolean;
+  readonly takeChild?: (name: string, version: Version) => boolean;
   readonly newExecutionId: () => string;
 }
 
@@ -24,7 +25,7 @@ export function toChild(call: CreateSubOrchestration, turn: ParentTurn): NewChil
   return {
     instanceId,
     mayExist,
-    owned: !mayExist && turn.takeChild?.(name) === true,
+    owned: !mayExist && turn.takeChild?.(name, version) === true,
     start: {
       type: 'ExecutionStarted',
       name,
@@ -41,6 +42,20 @@ export function toChild(call: CreateSubOrchestration, turn: ParentTurn): NewChil
       },
     },
   };
+}
+
+/** A call of a rewound execution whose child is to begin anew. What is left of it under its id is replaced. */
+export function toChildAgain(
+  { eventId: id, name, instanceId, input, version, tags }: SubOrchestrationInstanceCreated,
+  turn: ParentTurn,
+): NewChild {
+  const call = {
+    ...{ type: 'CreateSubOrchestration' as const, id, name, instanceId },
+    ...(input === undefined ? {} : { input }),
+    ...(version === undefined ? {} : { version }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+  return { ...toChild(call, turn), mayExist: true, owned: false };
 }
 
 /** The tags of the execution, which may begin with this turn. */

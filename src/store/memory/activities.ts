@@ -1,5 +1,6 @@
 /** The activities queue: claim, complete, give back. */
 import type { ActivityCompletion, QueuedActivity, WorkerId } from '../../model/work.ts';
+import { versionedName } from '../../model/versions.ts';
 import { activityNotRegistered } from '../activity-not-registered.ts';
 import type { WorkerStore } from '../store.ts';
 import { nameSet, type MemoryData, type StoredTask } from './data.ts';
@@ -11,8 +12,12 @@ export function claimActivities(
 ): readonly QueuedActivity[] {
   if (!data.lives(request.workerId)) return [];
   const names = nameSet(request.names);
+  const left = new Set(request.hubLimit === undefined ? request.without : []);
   const able = [...data.tasks.values()].filter(
-    (task) => task.hubId === request.hubId && names.has(task.name.toLowerCase()),
+    (task) =>
+      task.hubId === request.hubId &&
+      names.has(task.name.toLowerCase()) &&
+      !left.has(versionedName(task.name, task.version)),
   );
   const orphans = request.includeDeadOwners ? able.filter((task) => data.isDead(task.owner)) : [];
   const taken = orphans.slice(0, request.limit);

@@ -164,6 +164,7 @@ export function rewindInstance(data: MemoryData, request: InstanceRewind): Rewin
   const { event, timers, queuedTasks } = request.plan(toEvents(instance.history), now);
   instance.history = [...instance.history, JSON.stringify([event])];
   instance.executionId = executionId;
+  if (request.parent !== undefined) instance.parent = request.parent;
   instance.lastUpdatedAt = Math.max(instance.lastUpdatedAt, now);
   instance.messages = [];
   data.removeTasks(key);

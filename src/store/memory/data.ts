@@ -49,7 +49,7 @@ export interface StoredInstance {
   readonly tags: Tags | null;
   executionId: string;
   input: string | null;
-  readonly parent: ParentInstance | null;
+  parent: ParentInstance | null;
   readonly createdAt: number;
   readonly scheduledStartAt: number | null;
   lastUpdatedAt: number;

@@ -82,6 +82,7 @@ export function openMemoryStore(data: MemoryData): Store {
     deregisterWorker: async (workerId) => workers.deregisterWorker(data, workerId),
     removeDeadWorkers: async (hubId) => workers.removeDeadWorkers(data, hubId),
     claimOrchestrations: async (request) => turns.claimOrchestrations(data, request),
+    findOrphanVersions: async (request) => turns.findOrphanVersions(data, request),
     takeBackInstances: async (workerId, keys) => turns.takeBackInstances(data, workerId, keys),
     readClaimed: async (requests) => turns.readClaimed(data, requests),
     readEntities: async (requests) => entities.readEntities(data, requests),

@@ -12,7 +12,9 @@ import {
   type TurnCommit,
   type WorkerId,
 } from '../../model/work.ts';
-import type { WorkerStore } from '../store.ts';
+import { versionedName } from '../../model/versions.ts';
+import type { InstanceClaim, WorkerStore } from '../store.ts';
+import { sendToEntity } from './entities.ts';
 import { createInstance } from './clients.ts';
 import {
   end,
@@ -30,12 +32,13 @@ const maxMessagesPerTurn = 1_000;
 const maxInt = 2_147_483_647;
 const endOfTime = 8.64e15;
 
-type ClaimRequest = Parameters<WorkerStore['claimOrchestrations']>[0];
-
-export function claimOrchestrations(data: MemoryData, request: ClaimRequest): readonly Claim[] {
+export function claimOrchestrations(data: MemoryData, request: InstanceClaim): readonly Claim[] {
   if (!data.lives(request.workerId)) return [];
   const names = nameSet(request.names);
-  const able = [...data.liveOf(request.hubId)].filter((instance) => names.has(instance.name.toLowerCase()));
+  const left = new Set(request.without);
+  const able = [...data.liveOf(request.hubId)].filter(
+    ({ name, version }) => names.has(name.toLowerCase()) && !left.has(versionedName(name, version)),
+  );
   const orphans = request.includeDeadOwners ? able.filter(({ execution }) => data.isDead(execution.owner)) : [];
   const taken = orphans.slice(0, request.limit).map((instance) => takeAnew(instance, request.workerId));
 
@@ -47,6 +50,16 @@ export function claimOrchestrations(data: MemoryData, request: ClaimRequest): re
     .slice(0, request.limit - taken.length);
   for (const { instance } of ready) instance.execution.owner = request.workerId;
   return [...taken, ...ready.map(({ instance }) => toClaim(instance, false))];
+}
+
+export function findOrphanVersions(
+  data: MemoryData,
+  request: Parameters<WorkerStore['findOrphanVersions']>[0],
+): readonly { readonly name: string; readonly version: string | null }[] {
+  const names = nameSet(request.names);
+  return [...data.liveOf(request.hubId)]
+    .filter(({ name, execution }) => names.has(name.toLowerCase()) && data.isDead(execution.owner))
+    .map(({ name, version }) => ({ name, version }));
 }
 
 export function takeBackInstances(
@@ -147,6 +160,10 @@ export function commitTurn(data: MemoryData, workerId: WorkerId, turn: TurnCommi
   }
   const born = turn.children.flatMap((child) => bear(data, workerId, instance, child));
   const told = turn.messages.flatMap((message) => tell(data, { now, sender: instance, message }));
+  for (const { instanceId, event } of turn.entityMessages ?? []) {
+    const entity = sendToEntity(data, { hubId: instance.hubId, instanceId, event });
+    told.push({ key: entity.key, visibleAt: entity.messages.at(-1)?.visibleAt ?? now });
+  }
   const { status, customStatus } = turn;
   if (isTerminal(status)) {
     if (status === 'Terminated') data.removeTasks(key);

@@ -6,17 +6,16 @@ import { errorCode, isMemberError } from './errors.ts';
 import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
 import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
 
+/** Leaves versions alone that are not served ($5). */
+const servedOnly = `and lower(q.name) || E'\\n' || coalesce(q.version, '') <> all($5::text[])`;
+
 function statements(t: Tables) {
   const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
          q.first_scheduled_id, q.redelivery, q.version, q.input, q.tags,
          (select i.instance_id from ${t.instances} i where i.key = q.instance_key) as instance_id`;
-  return {
-    // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped.
-    claim: statement(
-      'claim_tasks',
-      `with ready as (
+  const claimText = (filter: string): string => `with ready as (
          select q.id from ${t.tasks} q
-         where q.hub_id = $2 and q.owner is null and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
+         where q.hub_id = $2 and q.owner is null and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
          order by q.id
          limit $4
          for update skip locked
@@ -24,29 +23,31 @@ function statements(t: Tables) {
        update ${t.tasks} q set owner = $1
        from ready
        where q.id = ready.id
-       returning ${returned}`,
-    ),
-    // One name with a limit for the hub: see the migration for what it locks.
-    claimLimited: statement(
-      'claim_limited_tasks',
-      `select ${returned} from ${t.claimLimitedTasks}($1, $2, ($3::text[])[1], $4, $5) q`,
-    ),
-    // What a dead worker held: it may have run, so the redelivery counts.
-    takeOver: statement(
-      'take_over_tasks',
-      `with dead as (
+       returning ${returned}`;
+  const takeOverText = (filter: string): string => `with dead as (
          select id from ${t.workers} where hub_id = $2 and expires_at <= now()
        ), orphans as (
          select q.id from ${t.tasks} q
-         where q.owner in (select id from dead) and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
+         where q.owner in (select id from dead) and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
          limit $4
          for update skip locked
        )
        update ${t.tasks} q set owner = $1, redelivery = q.redelivery + 1
        from orphans o
        where q.id = o.id
-       returning ${returned}`,
+       returning ${returned}`;
+  return {
+    // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped.
+    claim: statement('claim_tasks', claimText('')),
+    claimServed: statement('claim_served_tasks', claimText(servedOnly)),
+    // One name with a limit for the hub: see the migration for what it locks.
+    claimLimited: statement(
+      'claim_limited_tasks',
+      `select ${returned} from ${t.claimLimitedTasks}($1, $2, ($3::text[])[1], $4, $5) q`,
     ),
+    // What a dead worker held: it may have run, so the redelivery counts.
+    takeOver: statement('take_over_tasks', takeOverText('')),
+    takeOverServed: statement('take_over_served_tasks', takeOverText(servedOnly)),
     // The fence is the row with its owner: a second completion finds nothing. The result is left only for the execution
     // that asked, and only while it has not ended; its row is read, not locked.
     complete: statement(
@@ -115,17 +116,20 @@ export class Activities {
   }
 
   async claim(request: ActivityClaim): Promise<readonly QueuedActivity[]> {
-    const values = [request.workerId, request.hubId, request.names, request.limit];
-    const orphans = request.includeDeadOwners ? await this.#runner.rows<ActivityRow>(this.#sql.takeOver, values) : [];
-    const room = request.limit - orphans.length;
-    const ready = room <= 0 ? [] : await this.#claimReady(request, [...values.slice(0, 3), room]);
+    const { workerId, hubId, names, limit, hubLimit } = request;
+    const left = hubLimit === undefined && request.without?.length ? [request.without] : [];
+    const sql = this.#sql;
+    const [takeOver, claim] = left.length === 0 ? [sql.takeOver, sql.claim] : [sql.takeOverServed, sql.claimServed];
+    const orphans = request.includeDeadOwners
+      ? await this.#runner.rows<ActivityRow>(takeOver, [workerId, hubId, names, limit, ...left])
+      : [];
+    const room = limit - orphans.length;
+    if (room <= 0) return orphans.map(toQueuedActivity);
+    const ready =
+      hubLimit === undefined
+        ? await this.#runner.rows<ActivityRow>(claim, [workerId, hubId, names, room, ...left])
+        : await this.#runner.rows<ActivityRow>(sql.claimLimited, [workerId, hubId, names, room, hubLimit]);
     return [...orphans, ...ready].map(toQueuedActivity);
-  }
-
-  #claimReady({ hubLimit }: ActivityClaim, values: readonly unknown[]): Promise<readonly ActivityRow[]> {
-    return hubLimit === undefined
-      ? this.#runner.rows<ActivityRow>(this.#sql.claim, values)
-      : this.#runner.rows<ActivityRow>(this.#sql.claimLimited, [...values, hubLimit]);
   }
 
   async complete(workerId: WorkerId, completions: readonly ActivityCompletion[]): Promise<readonly string[]> {

@@ -10,11 +10,17 @@ import { loneTurns } from './lone-turn.ts';
 import { toHistoryTexts, toMessageText } from './rows.ts';
 import { bornColumns, childColumns, childrenText, type ChildBatch } from './turn-children.ts';
 import { messageColumns, messagesText, toldColumns, type MessageBatch } from './turn-messages.ts';
+import {
+  entityMessageColumns,
+  entityMessagesText,
+  toldEntityColumns,
+  type EntityMessageBatch,
+} from './turn-entity-messages.ts';
 import { nextColumns, nextText, renewal, type NextBatch } from './turn-next.ts';
 import { joinJson, joinNumbers, jsonTexts, nowMs, statement, type Statement, type Tables } from './sql.ts';
 
 /** Turns of one statement, sorted by key, taken apart into what each part of it works on. */
-export interface CommitBatch extends MessageBatch, ChildBatch, NextBatch {
+export interface CommitBatch extends MessageBatch, EntityMessageBatch, ChildBatch, NextBatch {
   readonly workerId: WorkerId;
   readonly commitId: string;
   readonly moved: readonly SizedTurn[];
@@ -45,6 +51,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
   const tasks: CommitBatch['tasks'][number][] = [];
   const cancelledTasks: CommitBatch['cancelledTasks'][number][] = [];
   const messages: CommitBatch['messages'][number][] = [];
+  const entityMessages: CommitBatch['entityMessages'][number][] = [];
   const children: CommitBatch['children'][number][] = [];
   const next: CommitBatch['next'][number][] = [];
   let terminated = false;
@@ -58,6 +65,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     for (const task of turn.queuedTasks) tasks.push({ key, ...task });
     for (const taskId of turn.cancelledTasks ?? []) cancelledTasks.push({ key, taskId });
     for (const message of turn.messages) messages.push({ key, ...message });
+    for (const message of turn.entityMessages ?? []) entityMessages.push({ key, ...message });
     for (const child of turn.children) children.push({ key, ...child });
     if (end) {
       // Its whole inbox goes: nothing has to be named.
@@ -82,6 +90,7 @@ export function toBatch(workerId: WorkerId, commitId: string, turns: readonly Tu
     tasks,
     cancelledTasks,
     messages,
+    entityMessages,
     children,
     next,
   };
@@ -136,6 +145,7 @@ const columns = {
   movedExecutions: (b: CommitBatch) => b.moved.map(({ turn }) => turn.executionId),
   movedNext: (b: CommitBatch) => b.moved.map(({ turn }) => turn.next?.executionId ?? null),
   ...messageColumns,
+  ...entityMessageColumns,
   ...childColumns,
   ...nextColumns,
 } satisfies Record<string, (batch: CommitBatch) => unknown>;
@@ -174,6 +184,7 @@ function partsOf(batch: CommitBatch): string {
     batch.tasks.length > 0 ? 'q' : '',
     batch.tasks.some(({ tags }) => tags !== undefined) ? 'g' : '',
     batch.messages.length > 0 ? 'o' : '',
+    batch.entityMessages.length > 0 ? 'y' : '',
     batch.cancelledTasks.length > 0 ? 'k' : '',
     batch.children.length > 0 ? 's' : '',
     batch.next.length > 0 ? 'n' : '',
@@ -332,6 +343,7 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
   }
   if (parts.has('s')) steps.push(childrenText(t, $));
   if (parts.has('n')) steps.push(nextText(t, $));
+  if (parts.has('y')) steps.push(entityMessagesText(t, $));
   if (parts.has('o')) steps.push(messagesText(t, $, { bears: parts.has('s') }));
   const waiting = moves
     ? `not won.ended and exists (
@@ -341,6 +353,6 @@ function commitText(t: Tables, parts: ReadonlySet<string>, $: (column: Column) =
       )`
     : 'false';
   return `with ${steps.join(', ')}
-    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at, ${waiting} as inbox_waiting${parts.has('o') ? toldColumns : ''}${parts.has('s') ? bornColumns : ''}
+    select won.key, won.fence + won.rows as sequence, ${nowMs} as committed_at, ${waiting} as inbox_waiting${parts.has('o') ? toldColumns : ''}${parts.has('y') ? toldEntityColumns : ''}${parts.has('s') ? bornColumns : ''}
     from won`;
 }

@@ -207,6 +207,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     endLeases: (hubId) => leases.endLeases(hubId),
     deregisterWorker: (workerId) => leases.deregister(workerId),
     claimOrchestrations: (request) => orchestrations.claim(request),
+    findOrphanVersions: (request) => orchestrations.orphanVersions(request),
     readClaimed: (requests) => orchestrations.read(requests),
     readStart: (key) => orchestrations.readStart(key),
     readEntities: (requests) => entities.read(requests),

@@ -28,8 +28,8 @@ export function loneTurns(t: Tables): (batch: CommitBatch) => CommitStatement | 
   };
   return (batch) => {
     if (batch.moved.length + batch.ended.length !== 1 || batch.split || batch.terminated) return undefined;
-    const { consumed, cancelled, timers, tasks, cancelledTasks, messages, children, next } = batch;
-    const effects = [consumed, cancelled, timers, tasks, cancelledTasks, messages, children, next];
+    const { consumed, cancelled, timers, tasks, cancelledTasks, messages, entityMessages, children, next } = batch;
+    const effects = [consumed, cancelled, timers, tasks, cancelledTasks, messages, entityMessages, children, next];
     const more = effects.some((part) => part.length > 0);
     if (more) return undefined;
     return isTerminal(only(batch).turn.status) ? ends : moves;

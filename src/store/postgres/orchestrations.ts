@@ -6,7 +6,7 @@ import type { Claim, ClaimContents, InstanceKey, WorkerId } from '../../model/wo
 import type { ExecutionStarted, HistoryEvent } from '../../model/history.ts';
 import type { Tags } from '../../model/instance.ts';
 import type { Message } from '../../model/work.ts';
-import type { WorkerStore } from '../store.ts';
+import type { InstanceClaim, WorkerStore } from '../store.ts';
 import { compareKeys } from './turn-commits.ts';
 import { again } from './again.ts';
 import { toClaim, toEvents, toMessage, toParent, type ClaimRow, type MessageRow } from './rows.ts';
@@ -32,19 +32,21 @@ export function readMessagesText(t: Tables): string {
      order by k.key, m.id`;
 }
 
-function statements(t: Tables) {
-  return {
-    // Walks messages_ready in order of visibility and locks the executions it may take, skipping those that another
-    // worker is taking. Several messages of one instance count several times toward the limit, which only makes a
-    // claim smaller.
-    claim: statement(
-      'claim',
-      `with ready as (
+/** Leaves instances alone whose version is not served ($5). Only for workers that have met one: it costs a look each. */
+function servedOnly(t: Tables): string {
+  return `and not exists (
+           select 1 from ${t.instances} i
+           where i.key = e.instance_key and lower(i.name) || E'\n' || coalesce(i.version, '') = any($5::text[])
+         )`;
+}
+
+function claimText(t: Tables, filter: string): string {
+  return `with ready as (
          select e.instance_key
          from ${t.messages} m
          join ${t.executions} e on e.instance_key = m.instance_key
          where m.hub_id = $2 and m.visible_at <= now() and e.owner is null
-           and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
+           and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
          order by m.visible_at
          limit $4
          for no key update of e skip locked
@@ -53,19 +55,17 @@ function statements(t: Tables) {
        from (select distinct instance_key from ready) r
        cross join lateral (select * from ${t.instances} i where i.key = r.instance_key limit 1) i
        where e.instance_key = r.instance_key and e.owner is null
-       returning ${claimColumns}`,
-    ),
-    // An orphan needs no messages: its local activities are lost with its owner. Raising the sequence shuts the dead
-    // worker out even when it is only paused.
-    takeOver: statement(
-      'take_over',
-      `with dead as (
+       returning ${claimColumns}`;
+}
+
+function takeOverText(t: Tables, filter: string): string {
+  return `with dead as (
          select id from ${t.workers} where hub_id = $2 and expires_at <= now()
        ), orphans as (
          select e.instance_key
          from ${t.executions} e
          where e.owner in (select id from dead) and e.hub_id = $2
-           and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)}
+           and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
          limit $4
          for no key update of e skip locked
        )
@@ -74,7 +74,28 @@ function statements(t: Tables) {
        from orphans o
        cross join lateral (select * from ${t.instances} i where i.key = o.instance_key limit 1) i
        where e.instance_key = o.instance_key and e.owner in (select id from dead)
-       returning ${claimColumns}`,
+       returning ${claimColumns}`;
+}
+
+function statements(t: Tables) {
+  return {
+    // Walks messages_ready in order of visibility and locks the executions it may take, skipping those that another
+    // worker is taking. Several messages of one instance count several times toward the limit, which only makes a
+    // claim smaller.
+    claim: statement('claim', claimText(t, '')),
+    claimServed: statement('claim_served', claimText(t, servedOnly(t))),
+    // An orphan needs no messages: its local activities are lost with its owner. Raising the sequence shuts the dead
+    // worker out even when it is only paused.
+    takeOver: statement('take_over', takeOverText(t, '')),
+    takeOverServed: statement('take_over_served', takeOverText(t, servedOnly(t))),
+    orphanVersions: statement(
+      'orphan_versions',
+      `select distinct lower(i.name) as name, i.version
+       from ${t.workers} w
+       join ${t.executions} e on e.owner = w.id
+       join ${t.instances} i on i.key = e.instance_key
+       where w.hub_id = $1 and w.expires_at <= now() and e.hub_id = $1
+         and lower(e.name) in (select lower(n) from unnest($2::text[]) n)`,
     ),
     takeBack: statement(
       'take_back',
@@ -171,21 +192,31 @@ export class Orchestrations {
     this.#sql = statements(tables);
   }
 
-  async claim(request: {
-    readonly workerId: WorkerId;
+  async claim(request: InstanceClaim): Promise<readonly Claim[]> {
+    const { workerId, hubId, names, limit, without = [] } = request;
+    const sql = this.#sql;
+    const [takeOver, claim] = without.length === 0 ? [sql.takeOver, sql.claim] : [sql.takeOverServed, sql.claimServed];
+    const values = (most: number): unknown[] => [
+      workerId,
+      hubId,
+      names,
+      most,
+      ...(without.length === 0 ? [] : [without]),
+    ];
+    const orphans = request.includeDeadOwners
+      ? (await this.#runner.rows<ClaimRow>(takeOver, values(limit))).map((row) => toClaim(row, true))
+      : [];
+    const room = limit - orphans.length;
+    if (room <= 0) return orphans;
+    const ready = await this.#runner.rows<ClaimRow>(claim, values(room));
+    return [...orphans, ...ready.map((row) => toClaim(row, false))];
+  }
+
+  orphanVersions(request: {
     readonly hubId: number;
     readonly names: readonly string[];
-    readonly limit: number;
-    readonly includeDeadOwners: boolean;
-  }): Promise<readonly Claim[]> {
-    const values = [request.workerId, request.hubId, request.names, request.limit];
-    const orphans = request.includeDeadOwners
-      ? (await this.#runner.rows<ClaimRow>(this.#sql.takeOver, values)).map((row) => toClaim(row, true))
-      : [];
-    const room = request.limit - orphans.length;
-    if (room <= 0) return orphans;
-    const ready = await this.#runner.rows<ClaimRow>(this.#sql.claim, [...values.slice(0, 3), room]);
-    return [...orphans, ...ready.map((row) => toClaim(row, false))];
+  }): Promise<readonly { readonly name: string; readonly version: string | null }[]> {
+    return this.#runner.rows(this.#sql.orphanVersions, [request.hubId, request.names]);
   }
 
   async takeBack(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<readonly Claim[]> {

@@ -19,15 +19,16 @@ function statements(t: Tables) {
     reopen: `update ${t.instances} set status = null, execution_id = $2, output = null, failure = null, custom_status = null,
          completed_at = null, last_updated_at = greatest(last_updated_at, now())
        where key = $1`,
+    link: `update ${t.instances} set parent = $2 where key = $1`,
     wake: `insert into ${t.messages} (instance_key, hub_id, execution_id, event) values ($1, $2, $3, $4)`,
     timer: `insert into ${t.messages} (instance_key, hub_id, visible_at, execution_id, timer_id, event)
        select $1, $2, to_timestamp(n.fire_at / 1000.0), $3, n.timer_id, n.event
        from unnest($4::int[], $5::float8[], $6::text[]) as n (timer_id, fire_at, event)`,
     task: `insert into ${t.tasks}
-         (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input)
-       select $2, n.name, $1, $3, n.task_id, n.attempt, n.first_id, n.redelivery, n.version, n.input
-       from unnest($4::text[], $5::int[], $6::int[], $7::int[], $8::int[], $9::text[], $10::text[])
-         as n (name, task_id, attempt, first_id, redelivery, version, input)`,
+         (hub_id, name, instance_key, execution_id, task_scheduled_id, attempt, first_scheduled_id, redelivery, version, input, tags)
+       select $2, n.name, $1, $3, n.task_id, n.attempt, n.first_id, n.redelivery, n.version, n.input, n.tags
+       from unnest($4::text[], $5::int[], $6::int[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[])
+         as n (name, task_id, attempt, first_id, redelivery, version, input, tags)`,
   };
 }
 
@@ -67,6 +68,7 @@ export class Rewinds {
           }
           await client.query(this.#sql.begin, [key, executionId, sequence]);
           await client.query(this.#sql.reopen, [key, executionId]);
+          if (request.parent !== undefined) await client.query(this.#sql.link, [key, JSON.stringify(request.parent)]);
           await client.query(this.#sql.deleteTasks, [key]);
           await client.query(this.#sql.deleteMessages, [key]);
           const wake = toMessageText({ ...plan.event, ignores: [], ignoredIds: [] });
@@ -94,6 +96,7 @@ export class Rewinds {
               tasks.map(({ redelivery }) => redelivery),
               tasks.map(({ version }) => version ?? null),
               tasks.map(({ input }) => input ?? null),
+              tasks.map(({ tags }) => (tags === undefined ? null : JSON.stringify(tags))),
             ]);
           }
           if (request.audit !== undefined)

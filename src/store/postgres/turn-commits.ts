@@ -46,6 +46,9 @@ interface CommittedRow {
   /** Only when the batch has messages. */
   readonly told?: readonly InstanceKey[];
   readonly told_at?: readonly number[];
+  /** Only when it has messages to entities. */
+  readonly told_entities?: readonly InstanceKey[];
+  readonly told_entities_at?: readonly number[];
   /** Only when it has children. */
   readonly born?: readonly InstanceKey[];
   readonly born_executions?: readonly string[];
@@ -99,7 +102,7 @@ export class TurnCommits {
       sequence: Number(row.sequence),
       inboxWaiting: row.inbox_waiting,
       committedAt: row.committed_at,
-      told: (row.told ?? []).map((key, index) => ({ key, visibleAt: row.told_at?.[index] ?? row.committed_at })),
+      told: toldOf(row),
       ...(row.born === undefined ? {} : { born: bornOf(row.born, row.born_executions) }),
     }));
   }
@@ -147,6 +150,12 @@ export class TurnCommits {
 /** Numeric order of keys that are text. */
 export function compareKeys(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function toldOf(row: CommittedRow): Extract<CommitOutcome, { kind: 'committed' }>['told'] {
+  const toldAt = (keys: readonly InstanceKey[] = [], times: readonly number[] = []) =>
+    keys.map((key, index) => ({ key, visibleAt: times[index] ?? row.committed_at }));
+  return [...toldAt(row.told, row.told_at), ...toldAt(row.told_entities, row.told_entities_at)];
 }
 
 function bornOf(keys: readonly InstanceKey[], executions: readonly string[] = []) {

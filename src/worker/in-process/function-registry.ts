@@ -11,18 +11,24 @@ import {
   type FunctionDefinition,
   type OrchestrationDefinition,
 } from '../../model/functions.ts';
+import { VersionedDefinitions, type Version } from '../../model/versions.ts';
 import type { FunctionNames } from '../../model/work.ts';
 
-/** Definitions by name, without case. Orchestrations, activities and entities have names of their own. */
+/**
+ * Definitions by name, without case, and version. Orchestrations, activities and entities have names of their own.
+ */
 export class FunctionRegistry {
   readonly names: FunctionNames;
   /** By name in lower case; only activities that have one. */
   readonly limits: ReadonlyMap<string, ActivityLimits>;
-  readonly #orchestrations = new Map<string, OrchestrationDefinition<never, unknown>>();
-  readonly #activities = new Map<string, ActivityDefinition<never, unknown>>();
-  readonly #entities = new Map<string, EntityFunction>();
+  readonly #orchestrations = new VersionedDefinitions<OrchestrationDefinition<never, unknown>>();
+  readonly #activities = new VersionedDefinitions<ActivityDefinition<never, unknown>>();
+  readonly #entities = new VersionedDefinitions<EntityFunction>();
 
-  /** @throws DurableError `InvalidArgument` when two different definitions have one name, TypeError for what is no definition */
+  /**
+   * @throws DurableError `InvalidArgument` when two different definitions have one name and version, TypeError for what is
+   *   no definition
+   */
   constructor(definitions: readonly FunctionDefinition[], builtIns: readonly FunctionDefinition[] = []) {
     for (const definition of [...builtIns, ...definitions]) {
       if (isFunctionDefinition(definition)) refuseBuiltInName(definition, builtIns);
@@ -31,29 +37,39 @@ export class FunctionRegistry {
       else if (isEntity(definition)) add(this.#entities, 'entities', definition);
       else throw new TypeError('A function must be made by orchestration(…), activity(…) or entity(…).');
     }
-    this.limits = new Map(
-      [...this.#activities]
-        // One made by an older copy of this package has none.
-        .filter(([, { limits }]) => Object.keys(limits ?? {}).length > 0)
-        .map(([key, { limits }]) => [key, limits]),
-    );
     this.names = {
-      orchestrators: namesOf(this.#orchestrations),
-      activities: namesOf(this.#activities),
-      entities: namesOf(this.#entities),
+      orchestrators: this.#orchestrations.names,
+      activities: this.#activities.names,
+      entities: this.#entities.names,
     };
+    this.limits = new Map(
+      this.names.activities.flatMap((name) => {
+        const limits = limitsOf(this.#activities.of(name));
+        return limits === undefined ? [] : [[name.toLowerCase(), limits]];
+      }),
+    );
   }
 
-  orchestration(name: string): OrchestrationDefinition<never, unknown> | undefined {
-    return this.#orchestrations.get(name.toLowerCase());
+  /** In whatever version. */
+  hasOrchestration(name: string): boolean {
+    return this.#orchestrations.of(name).length > 0;
   }
 
-  activity(name: string): ActivityDefinition<never, unknown> | undefined {
-    return this.#activities.get(name.toLowerCase());
+  orchestration(name: string, version: Version): OrchestrationDefinition<never, unknown> | undefined {
+    return this.#orchestrations.find(name, version);
+  }
+
+  activity(name: string, version: Version): ActivityDefinition<never, unknown> | undefined {
+    return this.#activities.find(name, version);
   }
 
   entity(name: string): EntityFunction | undefined {
-    return this.#entities.get(name.toLowerCase());
+    return this.#entities.find(name, undefined);
+  }
+
+  /** Whether there may be an orchestration that is registered, but not in the version of an instance. */
+  get isSelective(): boolean {
+    return this.#orchestrations.isSelective;
   }
 }
 
@@ -67,20 +83,31 @@ function refuseBuiltInName(definition: FunctionDefinition, builtIns: readonly Fu
   );
 }
 
-function add<T extends FunctionDefinition>(registered: Map<string, T>, kind: string, definition: T): void {
-  const key = definition.name.toLowerCase();
-  const before = registered.get(key);
+function add<T extends FunctionDefinition>(registered: VersionedDefinitions<T>, kind: string, definition: T): void {
   // The same definition may be exported by several modules.
-  if (before !== undefined && before !== definition) {
-    const names = before.name === definition.name ? `'${before.name}'` : `'${before.name}' and '${definition.name}'`;
-    throw new DurableError(
-      'InvalidArgument',
-      `Two ${kind} are named ${names}. Names are compared without case; rename one of them.`,
-    );
-  }
-  registered.set(key, definition);
+  const before = registered.add(definition);
+  if (before === undefined) return;
+  const names = before.name === definition.name ? `'${before.name}'` : `'${before.name}' and '${definition.name}'`;
+  const versions = 'version' in before && before.version !== undefined ? ` with the version '${before.version}'` : '';
+  throw new DurableError(
+    'InvalidArgument',
+    `Two ${kind} are named ${names}${versions}. Names are compared without case; rename one of them${kind === 'entities' ? '' : ', or give it another version'}.`,
+  );
 }
 
-function namesOf(registered: ReadonlyMap<string, FunctionDefinition>): readonly string[] {
-  return [...registered.values()].map((definition) => definition.name);
+/** The limits of an activity are those of its name: every version counts. */
+function limitsOf(versions: readonly ActivityDefinition<never, unknown>[]): ActivityLimits | undefined {
+  // One made by an older copy of this package has none.
+  const [first = {}, ...others] = versions.map(({ limits }) => (limits as ActivityLimits | undefined) ?? {});
+  const { maxConcurrentPerHub, maxConcurrentPerWorker } = first;
+  const differs = others.some(
+    (one) => one.maxConcurrentPerHub !== maxConcurrentPerHub || one.maxConcurrentPerWorker !== maxConcurrentPerWorker,
+  );
+  if (differs) {
+    throw new DurableError(
+      'InvalidArgument',
+      `The versions of the activity '${versions[0]?.name ?? ''}' have different limits: give all of them the same.`,
+    );
+  }
+  return Object.keys(first).length === 0 ? undefined : first;
 }

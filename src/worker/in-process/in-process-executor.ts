@@ -10,11 +10,13 @@ import type { EntityBatch, EntityBatchOutcome } from '../../model/entity-work.ts
 import { toFailure } from '../../model/failure.ts';
 import type { ActivityDefinition, FunctionDefinition } from '../../model/functions.ts';
 import { checkLater, SchemaError, type InvalidValue, type Schema } from '../../model/schema.ts';
+import { matchesWorker, type Version, type Versioning } from '../../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/work.ts';
 import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
 import { RunningActivity, type UserLogWriter } from './activity-context.ts';
 import { FunctionRegistry } from './function-registry.ts';
 import { runEntityBatch } from './run-entity-batch.ts';
+import { versionMismatch } from './version-mismatch.ts';
 import { WorldProbe } from './world-probe.ts';
 
 export interface InProcessExecutorOptions {
@@ -29,16 +31,30 @@ export interface InProcessExecutorOptions {
   readonly maxPayloadLength?: number;
   /** Default 30,000. */
   readonly httpPollIntervalMs?: number;
+  /** Default: every version is served. */
+  readonly versioning?: Versioning;
 }
 
 export class InProcessExecutor implements Executor {
   readonly #registry: FunctionRegistry;
   readonly #options: InProcessExecutorOptions;
+  readonly #versioning: Versioning;
 
-  /** @throws DurableError `InvalidArgument` when two functions have one name */
+  /** @throws DurableError `InvalidArgument` when two functions have one name and version */
   constructor(options: InProcessExecutorOptions) {
     this.#registry = new FunctionRegistry(options.functions, options.builtIns);
     this.#options = options;
+    this.#versioning = options.versioning ?? {};
+  }
+
+  get isSelective(): boolean {
+    const { matchStrategy = 'None', failureStrategy = 'Reject' } = this.#versioning;
+    return failureStrategy === 'Reject' && (matchStrategy !== 'None' || this.#registry.isSelective);
+  }
+
+  servesOrchestration(name: string, version: Version): boolean {
+    if (this.#versioning.failureStrategy === 'Fail') return this.#registry.hasOrchestration(name);
+    return matchesWorker(this.#versioning, version) && this.#registry.orchestration(name, version) !== undefined;
   }
 
   get functions(): FunctionNames {
@@ -51,8 +67,13 @@ export class InProcessExecutor implements Executor {
 
   /** @throws Error for an orchestration that is not registered: claims ask for known names only */
   openRun(target: RunTarget): OrchestrationRun {
-    const definition = this.#registry.orchestration(target.name);
-    if (definition === undefined) throw new Error(`No orchestration named '${target.name}' is registered here.`);
+    if (!this.#registry.hasOrchestration(target.name)) {
+      throw new Error(`No orchestration named '${target.name}' is registered here.`);
+    }
+    const definition = matchesWorker(this.#versioning, target.version)
+      ? this.#registry.orchestration(target.name, target.version)
+      : undefined;
+    if (definition === undefined) return versionMismatch(target, this.#versioning);
     const { log, maxCustomStatusBytes, httpPollIntervalMs } = this.#options;
     const { instanceId, executionId, name } = target;
     return new Replay({
@@ -68,6 +89,7 @@ export class InProcessExecutor implements Executor {
           }),
       ...(maxCustomStatusBytes === undefined ? {} : { maxCustomStatusBytes }),
       ...(httpPollIntervalMs === undefined ? {} : { httpPollIntervalMs }),
+      ...(this.#versioning.defaultVersion === undefined ? {} : { defaultVersion: this.#versioning.defaultVersion }),
     });
   }
 
@@ -76,12 +98,12 @@ export class InProcessExecutor implements Executor {
     return runEntityBatch({ definition: this.#registry.entity(name), batch, log: this.#options.log });
   }
 
-  hasActivity(name: string): boolean {
-    return this.#registry.activity(name) !== undefined;
+  hasActivity(name: string, version: Version): boolean {
+    return this.#registry.activity(name, version) !== undefined;
   }
 
   async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
-    const definition = this.#registry.activity(work.name);
+    const definition = this.#registry.activity(work.name, work.version);
     if (definition === undefined) return notRegistered(work.name);
     let output: unknown;
     try {

@@ -283,7 +283,7 @@ export function claims({ store, other, spoil }: StoreUnderTest): void {
   });
 
   describe('reading what was claimed', () => {
-    it('of one instance is not spoiled by another whose history cannot be read', async () => {
+    it('B159: of one instance is not spoiled by another whose history cannot be read', async () => {
       const hub = await freshHub(store);
       const [good, bad] = [await hub.claimed(), await hub.claimed()];
       for (const { worker, claim } of [good, bad]) await worker.commitOne(claim, { keepOwnership: true });

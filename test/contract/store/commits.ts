@@ -189,7 +189,7 @@ export function commits({ store, other, remains }: StoreUnderTest): void {
   });
 
   describe('the fence', () => {
-    it('refuses a turn that replayed another sequence', async () => {
+    it('B24: refuses a turn that replayed another sequence', async () => {
       const hub = await freshHub(store);
       const { worker, claim } = await hub.claimed();
       await worker.commitOne(claim, { keepOwnership: true });
@@ -198,7 +198,7 @@ export function commits({ store, other, remains }: StoreUnderTest): void {
       }
     });
 
-    it('refuses one who is not the owner, with or without one', async () => {
+    it('B154: refuses one who is not the owner, with or without one', async () => {
       const hub = await freshHub(store);
       const { worker, claim } = await hub.claimed();
       const rival = await hub.worker();
@@ -295,7 +295,7 @@ export function commits({ store, other, remains }: StoreUnderTest): void {
       }
     });
 
-    it('writes everything but the members that cannot be stored', async () => {
+    it('B155: writes everything but the members that cannot be stored', async () => {
       const hub = await freshHub(store);
       const worker = await hub.worker();
       const claims = await claimedMany(hub, worker, 10);

@@ -48,23 +48,26 @@ export function listings({ store }: StoreUnderTest): void {
       expect(await ids(hub, {})).toEqual(sorted);
     });
 
-    it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14])('in pages of %i shows everything exactly once', async (limit) => {
-      for (const filter of [{}, { createdFrom: new Date(0) }, { runtimeStatus: ['Pending', 'Completed'] as const }]) {
-        const found = await pages(hub, filter, limit);
-        expect(
-          found
-            .flat()
-            .map((instance) => instance.instanceId)
-            .sort(),
-        ).toEqual([...all].sort());
-        // No empty page at the end, none that is not full before.
-        expect(found.map((page) => page.length)).toEqual(
-          Array.from({ length: Math.ceil(all.length / limit) }, (_, page) =>
-            Math.min(limit, all.length - page * limit),
-          ),
-        );
-      }
-    });
+    it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14])(
+      'B160: in pages of %i shows everything exactly once',
+      async (limit) => {
+        for (const filter of [{}, { createdFrom: new Date(0) }, { runtimeStatus: ['Pending', 'Completed'] as const }]) {
+          const found = await pages(hub, filter, limit);
+          expect(
+            found
+              .flat()
+              .map((instance) => instance.instanceId)
+              .sort(),
+          ).toEqual([...all].sort());
+          // No empty page at the end, none that is not full before.
+          expect(found.map((page) => page.length)).toEqual(
+            Array.from({ length: Math.ceil(all.length / limit) }, (_, page) =>
+              Math.min(limit, all.length - page * limit),
+            ),
+          );
+        }
+      },
+    );
 
     it('filters by prefix, in which nothing is a wildcard', async () => {
       expect(await ids(hub, { instanceIdPrefix: 'ab' })).toEqual(['ab', 'ab1', 'ab2', 'ab3']);
@@ -75,7 +78,7 @@ export function listings({ store }: StoreUnderTest): void {
       expect(await ids(hub, { instanceIdPrefix: 'none' })).toEqual([]);
     });
 
-    it('filters by status, live and ended', async () => {
+    it('B163: filters by status, live and ended', async () => {
       const done = all.filter((_, index) => index % 3 === 1).sort();
       expect([...(await ids(hub, { runtimeStatus: ['Completed'] }))].sort()).toEqual(done);
       expect(await ids(hub, { runtimeStatus: ['Failed', 'Running'] })).toEqual([]);
@@ -132,6 +135,25 @@ export function listings({ store }: StoreUnderTest): void {
           ).rejects.toMatchObject({ code: 'InvalidArgument' });
         }
       }
+    });
+
+    it('B161: goes on with another page size', async () => {
+      const hub = await freshHub(store);
+      const all = Array.from({ length: 21 }, (_, index) => `i${String(index).padStart(2, '0')}`);
+      for (const instanceId of all) await hub.start({ instanceId });
+      const found: string[] = [];
+      let token: string | undefined;
+      for (const limit of [5, 4, 7, 100]) {
+        const page = await store.listInstances(
+          hub.id,
+          {},
+          { limit, ...(token === undefined ? {} : { continuationToken: token }) },
+        );
+        found.push(...page.instances.map((instance) => instance.instanceId));
+        token = page.continuationToken;
+      }
+      expect(found).toEqual(all);
+      expect(token).toBeUndefined();
     });
 
     it('goes on behind its page though instances come and go in between', async () => {

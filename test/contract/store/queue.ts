@@ -308,7 +308,7 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
   });
 
   describe('giving tasks back', () => {
-    it('counts no redelivery and leaves them to the next', async () => {
+    it('B156: counts no redelivery and leaves them to the next', async () => {
       const hub = await freshHub(store);
       const { worker } = await waiting(hub, [newTask(0)]);
       const tasks = await worker.claimTasks();

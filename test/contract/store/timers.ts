@@ -15,7 +15,7 @@ export function timers({ store, remains }: StoreUnderTest): void {
   }
 
   describe('a timer', () => {
-    it('is invisible until it is due, then a message of its execution', async () => {
+    it('B158: is invisible until it is due, then a message of its execution', async () => {
       const hub = await freshHub(store);
       const { worker, instance } = await running(hub);
       const { now } = await worker.alive();

@@ -65,7 +65,7 @@ export function workers({ store, other }: StoreUnderTest): void {
   });
 
   describe('a lease', () => {
-    it('that has ended is never renewed', async () => {
+    it('B157: that has ended is never renewed', async () => {
       const hub = await freshHub(store);
       const worker = await hub.worker({ leaseMs: 0 });
       for (let round = 0; round < 3; round += 1) expect(await worker.beat()).toEqual({ kind: 'expired' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { closeTurn, defaultLimits, failTurn, type CloseRequest } from '../../../src/core/state/close-turn.ts';
+import { closeTurn, failTurn, type CloseRequest } from '../../../src/core/state/close-turn.ts';
+import { defaultLimits } from '../../../src/core/state/turn-limits.ts';
 import { stateOf } from '../../../src/core/state/execution-state.ts';
 import { openTurn, type OpenedTurn, type TurnInput } from '../../../src/core/state/open-turn.ts';
 import type { Action } from '../../../src/model/actions.ts';

@@ -210,7 +210,7 @@ describe('the lock', () => {
     ['an earlier section of the holder', unlock('o1', 'section-before')],
   ])('is not given back by %s', (_, event) => {
     const { commit } = batch(locked, inbox(event));
-    expect(commit).toMatchObject({ consumedMessages: ['1'], record: { lock: lockOf('o1') } });
+    expect(commit).toMatchObject({ consumedMessages: [], parkedMessages: ['1'], record: { lock: lockOf('o1') } });
   });
 
   it('an unlock of an entity that is free means nothing', () => {
@@ -218,12 +218,24 @@ describe('the lock', () => {
     expect(commit).toMatchObject({ consumedMessages: ['1'], record: stored, outgoing: [] });
   });
 
-  it('is handed from one to the next when several give it back in one batch', () => {
-    const messages = inbox(lockRequest('o1'), lockRequest('o2'), unlock('o1'), unlock('o2'), signal('a'));
-    const { ran, commit } = batch(stored, messages);
+  it('is handed from one to the next', () => {
+    const { ran, commit } = batch(locked, inbox(lockRequest('o2'), unlock('o1'), signal('a')));
+    expect(ran).toEqual([]);
+    expect(commit).toMatchObject({ record: { lock: lockOf('o2'), parked: 1 }, parkedMessages: ['3'] });
+    expect(commit.outgoing.map((message) => message.instanceId)).toEqual(['o2']);
+  });
+
+  it('that is asked for and given back in one batch, by one that has ended meanwhile, goes to nobody', () => {
+    const { ran, commit } = batch(stored, inbox(lockRequest('o1', [self, '@z@z']), signal('a'), unlock('o1')));
     expect(ran).toEqual(['a']);
-    expect(commit.record).toMatchObject({ lock: null, parked: 0 });
-    expect(commit.outgoing.map((message) => message.instanceId)).toEqual(['o1', 'o2']);
+    expect(commit).toMatchObject({ record: { lock: null, parked: 0 }, outgoing: [] });
+  });
+
+  it('a request that waits is taken back with it', () => {
+    const waits = inbox(lockRequest('o2', [self, '@z@z']), unlock('o2'));
+    expect(batch(locked, waits).commit.parkedMessages).toEqual(['1', '2']);
+    const { commit } = batch(locked, inbox(unlock('o1'), ...waits.map(({ event }) => event), signal('a')));
+    expect(commit).toMatchObject({ record: { lock: null, parked: 0 }, outgoing: [], parkedMessages: [] });
   });
 
   it('an inbox without anything is nothing to do', () => {
