@@ -21,8 +21,9 @@ export interface ValueToCheck {
 export class CheckedValues {
   readonly #scope: TurnScope;
   #count = 0;
-  #recorded = new Map<number, RejectedValue>();
-  #rejected: RejectedValue[] = [];
+  /** Both `undefined` in nearly all turns: nothing is made for them. */
+  #recorded: readonly RejectedValue[] | undefined;
+  #rejected: RejectedValue[] | undefined;
 
   constructor(scope: TurnScope) {
     this.#scope = scope;
@@ -30,13 +31,13 @@ export class CheckedValues {
 
   /** A turn begins; in a replay with what it refused. */
   beginTurn(recorded: readonly RejectedValue[] | undefined): void {
-    this.#recorded = new Map(recorded?.map((each) => [each.number, each]));
-    this.#rejected = [];
+    this.#recorded = recorded;
+    this.#rejected = undefined;
   }
 
   /** What this turn refused. */
   get rejected(): readonly RejectedValue[] {
-    return this.#rejected;
+    return this.#rejected ?? [];
   }
 
   /**
@@ -46,12 +47,12 @@ export class CheckedValues {
   check({ schema, value, what, error }: ValueToCheck): unknown {
     const number = this.#count;
     this.#count += 1;
-    const before = this.#recorded.get(number);
+    const before = this.#recorded?.find((each) => each.number === number);
     if (before !== undefined) throw withoutFrames(new SchemaError(error, what, before.issues));
     const checked = checkNow(schema, value, what);
     if (checked.kind === 'valid') return checked.value;
     if (this.#scope.isReplaying) return value;
-    this.#rejected.push({ number, issues: checked.issues });
+    (this.#rejected ??= []).push({ number, issues: checked.issues });
     throw withoutFrames(new SchemaError(error, what, checked.issues));
   }
 }

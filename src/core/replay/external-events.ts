@@ -16,13 +16,19 @@ interface Kept {
   readonly place: number;
 }
 
-export class ExternalEvents {
-  readonly #kept = new Map<string, Fifo<Kept>>();
-  readonly #waiters = new Map<string, Fifo<Waiter>>();
+/** All that concerns one name. What nobody needs is not made. */
+interface Topic {
+  /** The name as it was waited for last. */
+  name: string;
+  kept: Fifo<Kept> | undefined;
+  waiters: Fifo<Waiter> | undefined;
   /** Those of `ctx.df`: the last one comes first, so that the losers of a race do not take what is for its next round. */
-  readonly #stacks = new Map<string, Waiter[]>();
-  /** Names as they were waited for, by their lower case. */
-  readonly #names = new Map<string, string>();
+  stack: Waiter[] | undefined;
+}
+
+export class ExternalEvents {
+  /** By name in lower case; `undefined` until something comes or is waited for. */
+  #topics: Map<string, Topic> | undefined;
   #waiting = 0;
   #places = 0;
   #closed = false;
@@ -30,9 +36,9 @@ export class ExternalEvents {
 
   /** The names of the events that somebody waits for. */
   get awaited(): readonly string[] {
-    const some = (key: string): boolean =>
-      (this.#waiters.get(key)?.size ?? 0) > 0 || (this.#stacks.get(key)?.length ?? 0) > 0;
-    return [...this.#names].filter(([key]) => some(key)).map(([, name]) => name);
+    return [...(this.#topics?.values() ?? [])]
+      .filter(({ waiters, stack }) => (waiters?.size ?? 0) > 0 || (stack?.length ?? 0) > 0)
+      .map(({ name }) => name);
   }
 
   /** How many wait. */
@@ -41,10 +47,10 @@ export class ExternalEvents {
   }
 
   raise(event: EventRaised): void {
-    const name = event.name.toLowerCase();
-    const waiter = this.#stacks.get(name)?.pop() ?? this.#waiters.get(name)?.shift();
+    const topic = this.#topicOf(event.name);
+    const waiter = topic.stack?.pop() ?? topic.waiters?.shift();
     if (waiter === undefined) {
-      queueOf(this.#kept, name).push({ event, place: this.#places });
+      (topic.kept ??= new Fifo()).push({ event, place: this.#places });
       this.#places += 1;
       return;
     }
@@ -54,31 +60,29 @@ export class ExternalEvents {
 
   /** The oldest kept event of a name, which is thereby taken. */
   take(name: string): EventRaised | undefined {
-    return this.#closed ? undefined : this.#kept.get(name.toLowerCase())?.shift()?.event;
+    return this.#closed ? undefined : this.#topics?.get(name.toLowerCase())?.kept?.shift()?.event;
   }
 
   wait(name: string, waiter: Waiter): void {
     if (this.#closed) return;
-    const key = name.toLowerCase();
-    this.#names.set(key, name);
-    queueOf(this.#waiters, key).push(waiter);
+    const topic = this.#topicOf(name);
+    topic.name = name;
+    (topic.waiters ??= new Fifo()).push(waiter);
     this.#waiting += 1;
   }
 
   /** The same for a waiter that comes before all others that wait now. */
   waitFirst(name: string, waiter: Waiter): void {
     if (this.#closed) return;
-    const key = name.toLowerCase();
-    this.#names.set(key, name);
-    const stack = this.#stacks.get(key);
-    if (stack === undefined) this.#stacks.set(key, [waiter]);
-    else stack.push(waiter);
+    const topic = this.#topicOf(name);
+    topic.name = name;
+    (topic.stack ??= []).push(waiter);
     this.#waiting += 1;
   }
 
   /** A waiter of {@link wait} that has not received anything gives up its place. */
   giveUp(name: string, waiter: Waiter): void {
-    this.#waiters.get(name.toLowerCase())?.remove(waiter);
+    this.#topics?.get(name.toLowerCase())?.waiters?.remove(waiter);
     this.#waiting -= 1;
   }
 
@@ -89,8 +93,10 @@ export class ExternalEvents {
   close({ keeps }: { readonly keeps: boolean }): void {
     this.#closed = true;
     this.#keeps = keeps;
-    this.#waiters.clear();
-    this.#stacks.clear();
+    for (const topic of this.#topics?.values() ?? []) {
+      topic.waiters = undefined;
+      topic.stack = undefined;
+    }
     this.#waiting = 0;
   }
 
@@ -98,13 +104,15 @@ export class ExternalEvents {
   get kept(): readonly EventRaised[] {
     if (!this.#keeps) return [];
     const all: Kept[] = [];
-    for (const queue of this.#kept.values()) all.push(...queue);
+    for (const { kept } of this.#topics?.values() ?? []) if (kept !== undefined) all.push(...kept);
     return all.sort((a, b) => a.place - b.place).map(({ event }) => event);
   }
-}
 
-function queueOf<T>(queues: Map<string, Fifo<T>>, name: string): Fifo<T> {
-  let queue = queues.get(name);
-  if (queue === undefined) queues.set(name, (queue = new Fifo()));
-  return queue;
+  #topicOf(name: string): Topic {
+    const key = name.toLowerCase();
+    const topics = (this.#topics ??= new Map<string, Topic>());
+    let topic = topics.get(key);
+    if (topic === undefined) topics.set(key, (topic = { name, kept: undefined, waiters: undefined, stack: undefined }));
+    return topic;
+  }
 }

@@ -40,15 +40,16 @@ export interface AttemptListener {
 export class Scheduler {
   readonly #scope: TurnScope;
   readonly #tasks = new Map<number, AttemptListener>();
-  readonly #timers = new Map<number, () => void>();
+  // Made when they are needed: an instance that waits in memory has one map, not five.
+  #timers: Map<number, () => void> | undefined;
   /** What entities have not answered yet, by request. */
-  readonly #requests = new Map<string, AttemptListener>();
+  #requests: Map<string, AttemptListener> | undefined;
   /** Asked for since the last boundary between turns. */
   #pending: Action[] = [];
   /** How many of them history has recorded. */
   #recorded = 0;
   #nextId = 0;
-  readonly #skipped = new Set<number>();
+  #skipped: Set<number> | undefined;
   #closed = false;
 
   constructor(scope: TurnScope) {
@@ -57,7 +58,7 @@ export class Scheduler {
 
   /** Activities, sub-orchestrations, timers and requests to entities that have not ended. */
   get openCount(): number {
-    return this.#tasks.size + this.#timers.size + this.#requests.size;
+    return this.#tasks.size + (this.#timers?.size ?? 0) + (this.#requests?.size ?? 0);
   }
 
   get nextId(): number {
@@ -94,7 +95,7 @@ export class Scheduler {
     const id = this.#take();
     if (this.#closed) return id;
     this.#pending.push({ type: 'CreateTimer', id, fireAt: Math.min(fireAt, endOfTime), ...about });
-    this.#timers.set(id, fired);
+    (this.#timers ??= new Map()).set(id, fired);
     return id;
   }
 
@@ -117,21 +118,21 @@ export class Scheduler {
     if (this.#closed) return id;
     const action = make(id);
     this.#pending.push(action);
-    this.#requests.set(requestIdOf(action), listener);
+    (this.#requests ??= new Map()).set(requestIdOf(action), listener);
     return id;
   }
 
   answerRequest(answer: EntityAnswer): void {
     const requestId = requestIdOf(answer);
-    const listener = this.#requests.get(requestId);
-    this.#requests.delete(requestId);
+    const listener = this.#requests?.get(requestId);
+    this.#requests?.delete(requestId);
     if (answer.type === 'EntityOperationFailed') listener?.failed(answer.failure);
     else listener?.completed('result' in answer ? answer.result : undefined);
   }
 
   cancelTimer(timerId: number): void {
     // Cancelling leaves no event, so in a replay it is neither compared nor asked for again.
-    if (!this.#timers.delete(timerId) || this.#closed || this.#scope.isReplaying) return;
+    if (this.#timers?.delete(timerId) !== true || this.#closed || this.#scope.isReplaying) return;
     this.#pending.push({ type: 'CancelTimer', timerId });
   }
 
@@ -144,8 +145,8 @@ export class Scheduler {
   }
 
   fireTimer(id: number): void {
-    const fired = this.#timers.get(id);
-    this.#timers.delete(id);
+    const fired = this.#timers?.get(id);
+    this.#timers?.delete(id);
     fired?.();
   }
 
@@ -153,8 +154,8 @@ export class Scheduler {
   close(): void {
     this.#closed = true;
     this.#tasks.clear();
-    this.#timers.clear();
-    this.#requests.clear();
+    this.#timers = undefined;
+    this.#requests = undefined;
   }
 
   /** The actions of the turn, which are thereby handed over. */
@@ -203,11 +204,11 @@ export class Scheduler {
 
   /** Ids of actions that were rewound: not given again, so that the ids of all others stay the same. */
   skip(ids: readonly number[]): void {
-    for (const id of ids) this.#skipped.add(id);
+    for (const id of ids) (this.#skipped ??= new Set()).add(id);
   }
 
   #take(): number {
-    while (this.#skipped.has(this.#nextId)) this.#nextId += 1;
+    while (this.#skipped?.has(this.#nextId) === true) this.#nextId += 1;
     const id = this.#nextId;
     this.#nextId += 1;
     this.#scope.trace?.numbered(id);

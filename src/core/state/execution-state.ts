@@ -19,10 +19,10 @@ export interface ExecutionState {
   ended: boolean;
   /** Scheduled and not completed. */
   readonly openTasks: Map<number, TaskScheduled>;
-  /** Created and not fired. */
-  readonly openTimers: Set<number>;
-  /** Instance ids of sub-orchestrations that have not ended, by the ids of their creation. */
-  readonly openChildren: Map<number, string>;
+  /** Created and not fired; `undefined`: none so far, as in most executions that wait in memory. */
+  openTimers: Set<number> | undefined;
+  /** Instance ids of sub-orchestrations that have not ended, by the ids of their creation; `undefined`: none so far. */
+  openChildren: Map<number, string> | undefined;
   tags: Tags | undefined;
   /** No event is older than the one before it (decision 21). */
   lastTimestamp: number;
@@ -42,8 +42,8 @@ export function emptyState(executionId: string): ExecutionState {
     suspended: false,
     ended: false,
     openTasks: new Map(),
-    openTimers: new Set(),
-    openChildren: new Map(),
+    openTimers: undefined,
+    openChildren: undefined,
     tags: undefined,
     lastTimestamp: 0,
     eventCount: 0,
@@ -77,17 +77,17 @@ export function applyEvent(state: ExecutionState, event: HistoryEvent): void {
       state.openTasks.delete(event.taskScheduledId);
       return;
     case 'TimerCreated':
-      state.openTimers.add(event.eventId);
+      (state.openTimers ??= new Set()).add(event.eventId);
       return;
     case 'TimerFired':
-      state.openTimers.delete(event.timerId);
+      state.openTimers?.delete(event.timerId);
       return;
     case 'SubOrchestrationInstanceCreated':
-      state.openChildren.set(event.eventId, event.instanceId);
+      (state.openChildren ??= new Map()).set(event.eventId, event.instanceId);
       return;
     case 'SubOrchestrationInstanceCompleted':
     case 'SubOrchestrationInstanceFailed':
-      state.openChildren.delete(event.taskScheduledId);
+      state.openChildren?.delete(event.taskScheduledId);
       return;
     case 'ExecutionSuspended':
       state.suspended = true;

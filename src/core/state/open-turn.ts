@@ -162,10 +162,10 @@ class NewEvents {
       case 'TaskFailed':
         return this.#state.openTasks.has(event.taskScheduledId) && this.#first(event.taskScheduledId);
       case 'TimerFired':
-        return this.#state.openTimers.has(event.timerId) && this.#first(-1 - event.timerId);
+        return this.#state.openTimers?.has(event.timerId) === true && this.#first(-1 - event.timerId);
       case 'SubOrchestrationInstanceCompleted':
       case 'SubOrchestrationInstanceFailed':
-        return this.#state.openChildren.has(event.taskScheduledId) && this.#first(event.taskScheduledId);
+        return this.#state.openChildren?.has(event.taskScheduledId) === true && this.#first(event.taskScheduledId);
       case 'ExecutionSuspended':
         if (this.#suspended) return false;
         this.#suspended = true;

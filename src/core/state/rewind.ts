@@ -48,7 +48,7 @@ export function planRewind(request: {
   }
   const queuedTasks: NewActivityTask[] = [...openTasks.values()].map((task) => toTask(task, 0));
   const timers: NewTimer[] = left.flatMap((event) =>
-    event.type === 'TimerCreated' && openTimers.has(event.eventId)
+    event.type === 'TimerCreated' && openTimers?.has(event.eventId) === true
       ? [{ timerId: event.eventId, fireAt: event.fireAt }]
       : [],
   );

@@ -66,7 +66,7 @@ export function tagsOf({ state, opened }: Pick<ParentTurn, 'state' | 'opened'>):
 
 /** Every live child ends by itself and tells its own (decision 15). */
 export function terminateChildren(state: ExecutionState, reason: string | undefined): readonly OutgoingMessage[] {
-  return [...state.openChildren.values()].map((instanceId) => ({
+  return [...(state.openChildren?.values() ?? [])].map((instanceId) => ({
     target: { kind: 'child', instanceId },
     event: { type: 'ExecutionTerminated', recursive: true, ...(reason === undefined ? {} : { reason }) },
   }));
