@@ -54,10 +54,11 @@ async function findReasons(
   for (const task of openTasks.values())
     reasons.push(`activity '${task.name}' (#${task.eventId}), which has not ended`);
   for (const event of history) {
-    if (event.type !== 'TimerCreated' || !openTimers.has(event.eventId)) continue;
+    if (event.type !== 'TimerCreated' || openTimers?.has(event.eventId) !== true) continue;
     reasons.push(`the timer #${event.eventId} at ${inTime(event.fireAt, now)}`);
   }
-  for (const child of openChildren.values()) reasons.push(`the sub-orchestration '${child}', which has not ended`);
+  for (const child of openChildren?.values() ?? [])
+    reasons.push(`the sub-orchestration '${child}', which has not ended`);
   for (const event of history) reasons.push(...entityReasons(event, entityCalls?.open));
   return reasons.length > 0 ? reasons : ['nothing that is known'];
 }

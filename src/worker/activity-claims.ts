@@ -74,10 +74,10 @@ export class ActivityClaims {
       const tasks = await store.claimActivities({ ...claim, ...who, without: foreign.activities });
       // Claimed for an id whose lease has ended.
       if (claimant()?.activities !== activities) return false;
-      const served = await foreign.sortActivities(who, tasks);
-      if (claimant()?.activities !== activities) return false;
-      taken = served.length;
-      activities.take(served);
+      const sorted = foreign.sortActivities(tasks);
+      taken = sorted.served.length;
+      activities.take(sorted.served);
+      if (sorted.foreign.length > 0) await foreign.giveBackActivities(who, sorted.foreign);
       return taken >= claim.limit;
     } finally {
       giveBack(Math.max(0, claim.limit - taken));

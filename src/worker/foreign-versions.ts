@@ -16,6 +16,12 @@ export interface ForeignVersionsOptions {
   readonly log: Logger;
 }
 
+/** Whose claims they were. */
+interface Claimer {
+  readonly workerId: WorkerId;
+  readonly hubId: number;
+}
+
 export class ForeignVersions {
   readonly #options: ForeignVersionsOptions;
   readonly #orchestrations = new Set<string>();
@@ -41,45 +47,52 @@ export class ForeignVersions {
    */
   async lookAtOrphans(hubId: number, names: readonly string[]): Promise<void> {
     const { store, executor } = this.#options;
-    if (!executor.isSelective) return;
     for (const { name, version } of await store.findOrphanVersions({ hubId, names })) {
       if (name.startsWith('@') || executor.servesOrchestration(name, version)) continue;
       this.#note(this.#orchestrations, name, version);
     }
   }
 
-  /** Gives back what is not served here. @returns the rest */
-  async sort(who: { readonly workerId: WorkerId; readonly hubId: number }, claims: readonly Claim[]) {
-    const { store, executor } = this.#options;
+  /** Tells claims of instances that are not served here from the others, and remembers what they are of. */
+  sort(claims: readonly Claim[]): { readonly served: readonly Claim[]; readonly foreign: readonly Claim[] } {
+    const { executor } = this.#options;
     const isServed = ({ instanceId, name, version }: Claim): boolean =>
       isEntityInstanceId(instanceId) || executor.servesOrchestration(name, version);
-    if (claims.every(isServed)) return claims;
+    if (claims.every(isServed)) return { served: claims, foreign: [] };
     const foreign = claims.filter((claim) => !isServed(claim));
     for (const { name, version } of foreign) this.#note(this.#orchestrations, name, version);
-    await store.discardMessages(
-      who.workerId,
-      foreign.map(({ key, sequence }) => ({ key, fence: sequence, messageIds: [], keepOwnership: false })),
-    );
-    store.notifications.publish({ kind: 'instances', hubId: who.hubId });
-    return claims.filter(isServed);
+    return { served: claims.filter(isServed), foreign };
   }
 
-  /** The same of activities from the queue. */
-  async sortActivities(
-    who: { readonly workerId: WorkerId; readonly hubId: number },
-    tasks: readonly QueuedActivity[],
-  ): Promise<readonly QueuedActivity[]> {
-    const { store, executor } = this.#options;
+  async giveBack({ workerId, hubId }: Claimer, foreign: readonly Claim[]): Promise<void> {
+    const { store } = this.#options;
+    await store.discardMessages(
+      workerId,
+      foreign.map(({ key, sequence }) => ({ key, fence: sequence, messageIds: [], keepOwnership: false })),
+    );
+    store.notifications.publish({ kind: 'instances', hubId });
+  }
+
+  /** As {@link sort}, of activities from the queue. */
+  sortActivities(tasks: readonly QueuedActivity[]): {
+    readonly served: readonly QueuedActivity[];
+    readonly foreign: readonly QueuedActivity[];
+  } {
+    const { executor } = this.#options;
     const isServed = ({ name, version }: QueuedActivity): boolean => executor.hasActivity(name, version);
-    if (tasks.every(isServed)) return tasks;
+    if (tasks.every(isServed)) return { served: tasks, foreign: [] };
     const foreign = tasks.filter((task) => !isServed(task));
     for (const { name, version } of foreign) this.#note(this.#activities, name, version);
+    return { served: tasks.filter(isServed), foreign };
+  }
+
+  async giveBackActivities({ workerId, hubId }: Claimer, foreign: readonly QueuedActivity[]): Promise<void> {
+    const { store } = this.#options;
     await store.releaseActivities(
-      who.workerId,
+      workerId,
       foreign.map(({ id }) => id),
     );
-    store.notifications.publish({ kind: 'activities', hubId: who.hubId });
-    return tasks.filter(isServed);
+    store.notifications.publish({ kind: 'activities', hubId });
   }
 
   #note(known: Set<string>, name: string, version: string | null | undefined): void {

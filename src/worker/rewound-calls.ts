@@ -27,7 +27,7 @@ export async function renewCalls(live: LiveInstance, memory: Memory, around: Aro
   const { state, unplayed } = memory;
   const children: SubOrchestrationInstanceCreated[] = [];
   for (const created of unplayed.filter((event) => event.type === 'SubOrchestrationInstanceCreated')) {
-    if (!state.openChildren.has(created.eventId)) continue;
+    if (state.openChildren?.has(created.eventId) !== true) continue;
     const found = await lookAt(live, created, { ...around, reason: reasonOf(unplayed) });
     if (found.kind === 'anew') children.push(created);
     else if (found.kind === 'ended') live.events.push(found.event);

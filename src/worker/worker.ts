@@ -243,7 +243,9 @@ export class Worker {
       Math.max(turns === 0 ? minClaim : 0, this.#room(session)),
     );
     if (limit <= 0) return 'full';
-    if (this.#deadWorkers) await this.#foreign.lookAtOrphans(this.#hubId, this.#names);
+    if (this.#deadWorkers && this.#options.executor.isSelective) {
+      await this.#foreign.lookAtOrphans(this.#hubId, this.#names);
+    }
     const claims = await this.#options.store.claimOrchestrations({
       workerId: session.workerId,
       hubId: this.#hubId,
@@ -257,10 +259,12 @@ export class Worker {
   }
 
   /** Begins with claimed instances; what was claimed for an id whose lease has ended is found by that id's heirs. */
-  async #take(session: Session, claims: readonly Claim[]): Promise<void> {
-    if (this.#session !== session) return;
-    const served = await this.#foreign.sort({ workerId: session.workerId, hubId: this.#hubId }, claims);
-    if (this.#session === session) take(session, served);
+  #take(session: Session, claims: readonly Claim[]): Promise<void> | undefined {
+    if (this.#session !== session) return undefined;
+    const { served, foreign } = this.#foreign.sort(claims);
+    take(session, served);
+    if (foreign.length === 0) return undefined;
+    return this.#foreign.giveBack({ workerId: session.workerId, hubId: this.#hubId }, foreign);
   }
 
   #scheduleBeat(): void {

@@ -32,7 +32,8 @@ async function ranIn(url: string, ids: readonly string[]): Promise<readonly numb
   const query = 'showHistory=true&showHistoryOutput=true';
   const answers = await Promise.all(ids.map((id) => send('GET', `${management(url)}/instances/${id}?${query}`)));
   return answers
-    .flatMap(({ body }) => body.historyEvents)
+    // A service that is overloaded answers 503 for a moment.
+    .flatMap(({ status, body }) => (status === 503 ? [] : body.historyEvents))
     .filter((event) => event.EventType === 'TaskCompleted')
     .map((event) => event.Result);
 }

@@ -15,6 +15,7 @@ test('without flags and environment the documented defaults apply', () => {
     dataDir: '.perdure',
     taskHub: 'default',
     schema: 'perdure',
+    versioning: { matchStrategy: 'None', failureStrategy: 'Reject' },
     worker: true,
     leaseMs: 30_000,
     storageLimits: {

@@ -45,13 +45,13 @@ describe('the state of an execution', () => {
 
   it('keeps a timer open until it fires', () => {
     const state = stateOf(executionId, history(timerCreated(0), timerCreated(1), fired(0)));
-    expect([...state.openTimers]).toEqual([1]);
+    expect([...(state.openTimers ?? [])]).toEqual([1]);
   });
 
   it('tells tasks and timers of one id apart', () => {
     const state = stateOf(executionId, history(scheduled(0), timerCreated(0), completed(0)));
     expect(state.openTasks.size).toBe(0);
-    expect([...state.openTimers]).toEqual([0]);
+    expect([...(state.openTimers ?? [])]).toEqual([0]);
   });
 
   it('is suspended from a suspend to the next resume', () => {
