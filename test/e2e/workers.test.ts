@@ -31,11 +31,13 @@ async function outputs(url: string, ids: readonly string[]): Promise<readonly (r
 async function ranIn(url: string, ids: readonly string[]): Promise<readonly number[]> {
   const query = 'showHistory=true&showHistoryOutput=true';
   const answers = await Promise.all(ids.map((id) => send('GET', `${management(url)}/instances/${id}?${query}`)));
-  return answers
-    // A service that is overloaded answers 503 for a moment.
-    .flatMap(({ status, body }) => (status === 503 ? [] : body.historyEvents))
-    .filter((event) => event.EventType === 'TaskCompleted')
-    .map((event) => event.Result);
+  return (
+    answers
+      // A service that is overloaded answers 503 for a moment.
+      .flatMap(({ status, body }) => (status === 503 ? [] : body.historyEvents))
+      .filter((event) => event.EventType === 'TaskCompleted')
+      .map((event) => event.Result)
+  );
 }
 
 describe('one database', async () => {
