@@ -61,7 +61,7 @@ export interface TaskHubOptions {
   readonly stopGraceMs?: number;
   /** After how long a call of an activity fails that no live worker has registered, in ms. Default 30,000. */
   readonly unregisteredActivityGraceMs?: number;
-  /** Suspended orchestrators kept in memory. 0 replays every turn from history. Default 10,000. */
+  /** Suspended orchestrators kept in memory. 0 replays every turn from history. Default 5,000. */
   readonly maxLiveInstances?: number;
   /** Largest input, event, result or output in characters of JSON. Default 16,777,216. */
   readonly maxPayloadLength?: number;
@@ -108,7 +108,8 @@ const defaults = {
   maxTurns: 1_000,
   stopGraceMs: 25_000,
   unregisteredGraceMs: 30_000,
-  maxLiveInstances: 10_000,
+  // About 40 MB of live heap, which V8 lets grow fourfold before it collects: the process stays below 512 MB.
+  maxLiveInstances: 5_000,
   maxLiveWeight: 64 * 1_048_576,
   maxPayloadLength: 16_777_216,
   maxInstanceIdLength: 256,

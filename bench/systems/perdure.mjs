@@ -217,6 +217,6 @@ async function seed(questions, count) {
 export default {
   version,
   settings:
-    'defaults: 500 activity slots, 1,000 turns, 10,000 live instances, 17 connections; W1 with 1,000 instances in flight',
+    'defaults: 500 activity slots, 1,000 turns, 5,000 live instances, 17 connections; W1 with 1,000 instances in flight',
   open,
 };

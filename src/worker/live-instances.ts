@@ -78,7 +78,7 @@ export interface LiveLimits {
   readonly maxWeight: number;
 }
 
-export const defaultLiveLimits: LiveLimits = { maxInstances: 10_000, maxWeight: 64 * 1_048_576 };
+export const defaultLiveLimits: LiveLimits = { maxInstances: 5_000, maxWeight: 64 * 1_048_576 };
 
 export class LiveInstances {
   readonly #owned = new Map<InstanceKey, LiveInstance>();
