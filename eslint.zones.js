@@ -19,7 +19,8 @@ export const zones = [
   { files: 'core/replay/deterministic.ts', src: ['model', 'core/replay'], packages: [], node: ['node:crypto'] },
   // nextTick, to know when microtasks have run out.
   { files: 'core/replay/drive-async.ts', src: ['model', 'core/replay'], packages: [], node: ['node:process'] },
-  { files: 'store/store.ts', src: ['model'], packages: [], node: [] },
+  { files: 'store/store.ts', src: ['model', 'store/listing-store.ts'], packages: [], node: [] },
+  { files: 'store/listing-store.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/access-store.ts', src: ['model'], packages: [], node: [] },
   // What every store says alike.
   { files: 'store/executable-names.ts', src: ['model'], packages: [], node: [] },
@@ -86,7 +87,15 @@ export const zones = [
   { files: 'wire', src: [], types: ['model'], packages: ['zod'], node: [] },
   {
     files: 'http',
-    src: ['model', 'wire', 'client/access.ts', 'client/client.ts', 'client/entity-client.ts', 'client/http-trigger.ts'],
+    src: [
+      'model',
+      'wire',
+      'client/access.ts',
+      'client/client.ts',
+      'client/entity-client.ts',
+      'client/http-trigger.ts',
+      'client/listing-client.ts',
+    ],
     packages: ['fastify', '@fastify/*', 'fastify-type-provider-zod', 'zod', 'secure-json-parse', 'type:pino'],
     node: 'all',
   },

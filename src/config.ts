@@ -55,6 +55,7 @@ export interface HttpLimitsConfig {
   readonly maxHeaderBytes: number;
   readonly maxRequestsPerSocket: number;
   readonly maxConnections: number;
+  readonly maxWaitingRequests: number;
   readonly maxEventLoopDelayMs: number;
   readonly maxHeapPercent: number;
 }
@@ -145,6 +146,7 @@ export interface StartFlags {
   readonly maxHeaderBytes?: string;
   readonly maxRequestsPerSocket?: string;
   readonly maxConnections?: string;
+  readonly maxWaitingRequests?: string;
   readonly maxEventLoopDelayMs?: string;
   readonly maxHeapPercent?: string;
   readonly httpAllow?: string;
@@ -343,6 +345,10 @@ function httpLimits(flags: StartFlags, env: Environment): HttpLimitsConfig {
       to: 1_000_000,
       default: 10_000,
     }),
+    maxWaitingRequests: integer(
+      setting(env, '--max-waiting-requests', flags.maxWaitingRequests, 'PERDURE_MAX_WAITING_REQUESTS'),
+      { from: 0, to: 1_000_000, default: 5_000 },
+    ),
     maxEventLoopDelayMs: integer(
       setting(env, '--max-event-loop-delay-ms', flags.maxEventLoopDelayMs, 'PERDURE_MAX_EVENT_LOOP_DELAY_MS'),
       { from: 0, to: hour, default: 2_000 },

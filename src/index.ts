@@ -75,6 +75,7 @@ export type {
   WaitOptions,
 } from './client/client.ts';
 export { EntityOperationFailedError } from './core/replay/entity-operation-failed-error.ts';
+export type { BulkOperation, BulkOptions, BulkOutcome, ListingClient } from './client/listing-client.ts';
 export { TaskFailedError } from './core/replay/task-failed-error.ts';
 export type { AccessKey, AuditEntry, AuditFilter, AuditPage, AuditRecord, Origin, Scope } from './model/access.ts';
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
@@ -84,5 +85,12 @@ export { NonRetriableError, type Failure } from './model/failure.ts';
 export type { HistoryEvent } from './model/history.ts';
 export type { OrchestrationHistory } from './model/orchestration-history.ts';
 export { RetryOptions, type DurableOrchestrationContext, type FailureDetails } from './model/durable-functions.ts';
-export type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from './model/instance.ts';
+export type {
+  InstanceCounts,
+  InstanceFilter,
+  InstancePage,
+  OrchestrationInstance,
+  RuntimeStatus,
+  Tags,
+} from './model/instance.ts';
 export { createServer, type ServerOptions } from './http/server.ts';

@@ -1,7 +1,8 @@
 import type { AuditNote } from '../model/access.ts';
 import type { EntityClient } from './entity-client.ts';
 import type { EventDefinition } from '../model/events.ts';
-import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
+import type { OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
+import type { ListingClient } from './listing-client.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 import type { OrchestrationHistory } from '../model/orchestration-history.ts';
 
@@ -89,7 +90,7 @@ export interface HttpManagementPayload {
  * The verbs on orchestration instances and entities, after `DurableClient` of Durable Functions. One client speaks for one task hub.
  * Every method throws a `DurableError` with a code for what a caller can act on.
  */
-export interface OrchestrationClient extends EntityClient {
+export interface OrchestrationClient extends EntityClient, ListingClient {
   readonly taskHub: string;
 
   /**
@@ -117,15 +118,6 @@ export interface OrchestrationClient extends EntityClient {
    * @returns `undefined` when the hub has no instance of that id
    */
   getHistory(instanceId: string): Promise<OrchestrationHistory | undefined>;
-
-  /**
-   * One page of instances.
-   * @throws DurableError `InvalidArgument` for a limit outside 1 to 1,000 or a foreign continuation token
-   */
-  getStatusBy(
-    filter: InstanceFilter,
-    page?: { readonly limit?: number; readonly continuationToken?: string },
-  ): Promise<InstancePage>;
 
   /**
    * Sends an event. It is kept until the orchestrator waits for it.
@@ -181,9 +173,6 @@ export interface OrchestrationClient extends EntityClient {
     instanceId: string,
     options?: { readonly recursive?: boolean },
   ): Promise<{ readonly instancesDeleted: number }>;
-
-  /** Removes ended instances that match; live ones never. */
-  purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }>;
 
   /**
    * Waits for the end of an instance.

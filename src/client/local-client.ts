@@ -14,14 +14,13 @@ import {
   tagsProblem,
   versionProblem,
   type InstanceFilter,
-  type InstancePage,
   type OrchestrationInstance,
   type RuntimeStatus,
 } from '../model/instance.ts';
 import { toOrchestrationHistory, type OrchestrationHistory } from '../model/orchestration-history.ts';
 import type { ClientEvent } from '../store/store.ts';
+import { actOnMany } from './bulk.ts';
 import {
-  checkPage,
   checkReason,
   checkSize,
   isImpossible,
@@ -48,14 +47,15 @@ import { policyOf } from './existing-policy.ts';
 import { checkPayload } from './declared-values.ts';
 import type { LocalClientParts } from './local-client-parts.ts';
 import { RecentStarts } from './recent-starts.ts';
-import { LocalEntityClient } from './local-entity-client.ts';
+import type { BulkOperation, BulkOptions, BulkOutcome } from './listing-client.ts';
+import { LocalListingClient } from './local-listing-client.ts';
 import { purge } from './purge.ts';
 
 const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
 const latestStart = Date.UTC(9999, 11, 31);
 
-export class LocalClient extends LocalEntityClient implements OrchestrationClient {
+export class LocalClient extends LocalListingClient implements OrchestrationClient {
   readonly #parts: LocalClientParts;
   readonly #recent = new RecentStarts();
   readonly #newId: () => string;
@@ -160,19 +160,6 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
   async getHistory(instanceId: string): Promise<OrchestrationHistory | undefined> {
     const instance = await this.getStatus(instanceId, { showHistory: true });
     return instance && toOrchestrationHistory(instance);
-  }
-
-  async getStatusBy(
-    filter: InstanceFilter,
-    page: { readonly limit?: number; readonly continuationToken?: string } = {},
-  ): Promise<InstancePage> {
-    const limit = checkPage(page.limit, 'instances');
-    const hubId = await this.#parts.store.findHub(this.taskHub);
-    // No hub, no row: an id that no hub has still checks the token.
-    return this.#parts.store.listInstances(hubId ?? 0, filter, {
-      limit,
-      ...(page.continuationToken ? { continuationToken: page.continuationToken } : {}),
-    });
   }
 
   async raiseEvent(
@@ -299,10 +286,11 @@ export class LocalClient extends LocalEntityClient implements OrchestrationClien
     return purge(this.#parts.store, { hubId, instanceId, recursive }, this.#parts.audit);
   }
 
-  async purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }> {
-    const hubId = await this.#parts.store.findHub(this.taskHub);
-    if (hubId === undefined) return { instancesDeleted: 0 };
-    return { instancesDeleted: await this.#parts.store.purgeInstances(hubId, filter) };
+  bulk(operation: BulkOperation, filter: InstanceFilter, options: BulkOptions = {}): Promise<BulkOutcome> {
+    // What is recorded is the whole, and nobody waits for the effect on each.
+    const { audit: _, ...parts } = this.#parts;
+    const client = new LocalClient(this.taskHub, { ...parts, pollMs: 0 });
+    return actOnMany({ client, find: (what, page) => this.find(what, page) }, operation, filter, options);
   }
 
   async waitForCompletion(instanceId: string, options: WaitOptions = {}): Promise<OrchestrationInstance | undefined> {

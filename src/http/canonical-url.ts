@@ -48,7 +48,7 @@ function canonicalRest(rest: string): string {
   if (segments.includes('')) return '';
   const [collection = '', id, operation, ...more] = segments;
   const fixed = [collection.toLowerCase()];
-  if (id !== undefined) fixed.push(id);
+  if (id !== undefined) fixed.push(fixed[0] === 'bulk' ? id.toLowerCase() : id);
   if (operation !== undefined) fixed.push(canonicalOperation(fixed[0], operation));
   return `/${[...fixed, ...more].join('/')}`;
 }

@@ -6,6 +6,7 @@ import type { BaseUrl } from './base-url.ts';
 import { mount, mountOf, splitTarget } from './canonical-url.ts';
 import { defaultConnection, type LinkScope } from './links.ts';
 import { signFunction } from './link-signer.ts';
+import { Places } from './places.ts';
 import { Query } from './query.ts';
 
 /** A request to the management API; its query string is read by {@link Query}. */
@@ -21,18 +22,22 @@ export interface FrontParts {
   readonly hasPublicUrl: boolean;
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal;
+  /** Requests that may wait for an end at the same time. */
+  readonly maxWaiting: number;
 }
 
 const maxTaskHubLength = 256;
 
 export class Front {
   readonly stopping: AbortSignal;
+  readonly waiting: Places;
   readonly defaultClient: OrchestrationClient;
   readonly #parts: FrontParts;
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
     this.stopping = parts.stopping;
+    this.waiting = new Places(parts.maxWaiting);
     this.defaultClient = parts.clients.open(parts.clients.defaultTaskHub);
   }
 

@@ -19,6 +19,8 @@ export interface HttpLimits {
   readonly maxRequestsPerSocket: number;
   /** Connections at the same time; more are closed at once. Default 10,000. */
   readonly maxConnections: number;
+  /** Requests that wait for an instance to end at the same time; more are answered at once. Default 5,000. */
+  readonly maxWaitingRequests: number;
   /** Mean delay of the event loop over a second, in ms, above which requests get 503; 0 switches it off. Default 2,000. */
   readonly maxEventLoopDelayMs: number;
   /** Share of the heap's limit, in percent, above which requests get 503; 0 switches it off. Default 95. */
@@ -32,6 +34,7 @@ export const defaultLimits: HttpLimits = {
   maxHeaderBytes: 16_384,
   maxRequestsPerSocket: 0,
   maxConnections: 10_000,
+  maxWaitingRequests: 5_000,
   maxEventLoopDelayMs: 2_000,
   maxHeapPercent: 95,
 };

@@ -48,6 +48,10 @@ const operations: Readonly<Record<string, OperationAccess>> = {
   signalEntityWithoutKey: signal,
   deleteEntity,
   deleteEntityWithoutKey: deleteEntity,
+  bulkTerminate: { scope: 'admin', audit: 'bulkTerminate' },
+  bulkSuspend: { scope: 'admin', audit: 'bulkSuspend' },
+  bulkResume: { scope: 'admin', audit: 'bulkResume' },
+  bulkRewind: { scope: 'admin', audit: 'bulkRewind' },
   listAudit: { scope: 'admin' },
 };
 

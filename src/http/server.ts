@@ -87,7 +87,13 @@ export async function createServer(
   const limits = { ...defaultLimits, ...options.limits };
   const hasPublicUrl = options.publicUrl !== undefined;
   const stopping = new AbortController();
-  const front = new Front({ clients: hub.clients, baseUrl, hasPublicUrl, stopping: stopping.signal });
+  const front = new Front({
+    clients: hub.clients,
+    baseUrl,
+    hasPublicUrl,
+    stopping: stopping.signal,
+    maxWaiting: limits.maxWaitingRequests,
+  });
   const { access } = hub;
   const signer = new LinkSigner({
     access,

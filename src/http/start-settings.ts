@@ -21,7 +21,7 @@ export function startSettings(query: Query): Pick<StartSettings, 'onExisting' | 
 }
 
 /** Each is `name=value`; of a repeated name the last one wins. */
-function tagsOf(texts: readonly string[]): Tags | undefined {
+export function tagsOf(texts: readonly string[]): Tags | undefined {
   if (texts.length === 0) return undefined;
   return Object.fromEntries(
     texts.map((text) => {

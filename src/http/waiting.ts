@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify';
 import type { OrchestrationClient } from '../client/client.ts';
 import { DurableError } from '../model/errors.ts';
+import { parseDuration } from '../model/duration.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
 import { sendJson } from './answers.ts';
 import type { Front, ManagementRequest } from './front.ts';
@@ -12,6 +13,8 @@ import { shownBy } from './shown.ts';
 
 /** The longest time that a Node timer can wait. */
 const maxTimeoutMs = 2_147_483_647;
+/** Longer waits of status queries end after this: proxies would cut them, and callers may ask again. */
+const maxLongPollMs = 300_000;
 
 /**
  * How long a start is to wait, or `undefined`. `timeout` alone suffices: waiting does not poll. Checked before anything
@@ -26,6 +29,23 @@ export function waitRequested(query: Query): { readonly timeoutMs: number } | un
     throw new DurableError('InvalidArgument', text);
   }
   return { timeoutMs: Math.min(timeout * 1_000, maxTimeoutMs) };
+}
+
+/** How long a status query is to wait for the end: seconds, or a duration such as `30s`. Not at all without. */
+export function longPollMs(query: Query): number {
+  const text = query.value('wait');
+  if (text === undefined) return 0;
+  const ms = /^\+?[\d.]/.test(text) && !/[a-z]$/i.test(text) ? (query.seconds('wait') ?? 0) * 1_000 : durationOf(text);
+  return Math.min(ms, maxLongPollMs);
+}
+
+function durationOf(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new DurableError('InvalidArgument', `The query parameter 'wait': ${error.message}`, { cause: error });
+  }
 }
 
 /** Where an answer is to go. */
@@ -51,8 +71,12 @@ export async function sendEnded(
   client: OrchestrationClient,
   wait: { readonly instanceId: string; readonly timeoutMs: number },
 ): Promise<FastifyReply> {
-  const { request, reply } = exchange;
-  const instance = await waitForEnd(exchange, client, wait);
+  const { front, request, reply } = exchange;
+  const instance = await waitForEnd(exchange, client, wait).catch((error: unknown) => {
+    // It is started, whatever becomes of the wait of a caller that has left, or as the server stops.
+    if (front.stopping.aborted || reply.raw.destroyed) return undefined;
+    throw error;
+  });
   if (instance === undefined || !hasEnded(instance)) return sendStarted(exchange, wait.instanceId);
   if (instance.runtimeStatus === 'Completed') return sendJson(reply, 200, presentOutput(instance));
   const shown = shownBy(request.query);
@@ -60,24 +84,37 @@ export async function sendEnded(
   return sendJson(reply, 200, presentStatus(status ?? instance, shown));
 }
 
-/** A caller that goes away, or a server that stops, ends the wait and never the orchestration. */
-async function waitForEnd(
-  { front, reply }: Exchange,
+/**
+ * A caller that goes away, or a server that stops, ends the wait and never the orchestration. When as many wait as may, it
+ * is as if the time were up.
+ */
+export async function waitForEnd(
+  { front, reply }: Pick<Exchange, 'front' | 'reply'>,
   client: OrchestrationClient,
   wait: { readonly instanceId: string; readonly timeoutMs: number },
 ): Promise<OrchestrationInstance | undefined> {
-  const waiting = new AbortController();
-  const stop = () => waiting.abort();
-  reply.raw.once('close', stop);
-  front.stopping.addEventListener('abort', stop);
-  if (front.stopping.aborted) stop();
+  if (!front.waiting.enter()) return client.getStatus(wait.instanceId);
+  const left = leaving(front, reply);
   try {
-    return await client.waitForCompletion(wait.instanceId, { timeoutMs: wait.timeoutMs, signal: waiting.signal });
-  } catch (error) {
-    if (waiting.signal.aborted) return undefined;
-    throw error;
+    return await client.waitForCompletion(wait.instanceId, { timeoutMs: wait.timeoutMs, signal: left.signal });
   } finally {
-    reply.raw.off('close', stop);
-    front.stopping.removeEventListener('abort', stop);
+    left.stop();
+    front.waiting.leave();
   }
+}
+
+/** Aborts when the caller goes away or the server stops; to be stopped when nobody listens any more. */
+export function leaving(front: Front, reply: FastifyReply): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  reply.raw.once('close', abort);
+  front.stopping.addEventListener('abort', abort);
+  if (front.stopping.aborted) abort();
+  return {
+    signal: controller.signal,
+    stop: () => {
+      reply.raw.off('close', abort);
+      front.stopping.removeEventListener('abort', abort);
+    },
+  };
 }

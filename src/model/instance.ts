@@ -51,11 +51,38 @@ export interface InstanceFilter {
   /** Empty or absent: any status. */
   readonly runtimeStatus?: readonly RuntimeStatus[];
   readonly instanceIdPrefix?: string;
+  /** Name of the orchestration, compared without case. */
+  readonly name?: string;
+  /** Exactly this version; instances that were started without one have none. */
+  readonly version?: string;
+  /** All of these, whatever others there are. */
+  readonly tags?: Tags;
 }
 
 /** One page of a listing. */
 export interface InstancePage {
+  /** A page may be shorter than asked for, even empty: only the token says whether there are more. */
   readonly instances: readonly OrchestrationInstance[];
+  /** Opaque; absent on the last page. */
+  readonly continuationToken?: string;
+}
+
+/** How many instances are in each status. */
+export type InstanceCounts = Readonly<Record<RuntimeStatus, number>>;
+
+/** Every status once, live ones first. */
+export const runtimeStatuses: readonly RuntimeStatus[] = [...liveStatuses, ...terminalStatuses];
+
+/** An instance without what it carries. */
+export interface FoundInstance {
+  readonly key: string;
+  readonly instanceId: string;
+  readonly runtimeStatus: RuntimeStatus;
+}
+
+/** One page of {@link FoundInstance}s. */
+export interface FoundPage {
+  readonly instances: readonly FoundInstance[];
   /** Opaque; absent on the last page. */
   readonly continuationToken?: string;
 }

@@ -1,7 +1,7 @@
 /** Where a page of a listing begins. A token is tied to its query, and a changed bit is noticed, not paged from. */
 import { createHash } from 'node:crypto';
 import { DurableError } from '../model/errors.ts';
-import type { InstanceFilter } from '../model/instance.ts';
+import { isTerminal, type InstanceFilter } from '../model/instance.ts';
 
 /** What a listing asks for. */
 export interface ListingQuery {
@@ -11,14 +11,20 @@ export interface ListingQuery {
 
 /** Where a page begins: behind this row, in the order that the filter asks for (decision 33). */
 interface Cursor {
-  /** Last instance id; with a time or status filter the last creation time and key. */
+  /** What {@link ListingOrder} says of the last row. */
   readonly after: readonly string[];
   readonly filter: string;
 }
 
-/** Whether pages go by creation time and key instead of by id (decision 33). */
-export function isTimed(filter: InstanceFilter): boolean {
-  return filter.createdFrom !== undefined || filter.createdTo !== undefined || (filter.runtimeStatus?.length ?? 0) > 0;
+/**
+ * What pages go by (decision 33): the id; with a time or status filter creation time and key; when only live instances are
+ * wanted, of which there are few in comparison, the key alone, which is the order of starts as well.
+ */
+export type ListingOrder = 'id' | 'created' | 'key';
+
+export function orderOf({ createdFrom, createdTo, runtimeStatus = [] }: InstanceFilter): ListingOrder {
+  if (runtimeStatus.length > 0) return runtimeStatus.some(isTerminal) ? 'created' : 'key';
+  return createdFrom === undefined && createdTo === undefined ? 'id' : 'created';
 }
 
 /** @param query what the pages are of; for other listings than that of instances any text */
@@ -57,6 +63,9 @@ function textOf({ hubId, filter }: ListingQuery): string {
     filter.createdTo?.toISOString(),
     [...(filter.runtimeStatus ?? [])].sort(),
     filter.instanceIdPrefix,
+    filter.name?.toLowerCase(),
+    filter.version,
+    Object.entries(filter.tags ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
   ]);
 }
 

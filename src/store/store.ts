@@ -11,7 +11,7 @@ import type {
   EntityPage,
   EntityRequest,
 } from '../model/entity-work.ts';
-import type { InstanceFilter, InstancePage, OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
+import type { OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { AuditNote } from '../model/access.ts';
 import type {
   EventRaised,
@@ -37,6 +37,7 @@ import type {
   WorkNotification,
 } from '../model/work.ts';
 import type { EndReport } from '../model/sub-orchestration.ts';
+import type { ListingStore } from './listing-store.ts';
 
 /** A new instance; the store writes it as Pending together with its start message. */
 export interface InstanceStart {
@@ -181,7 +182,7 @@ export interface EntityCareStore {
 }
 
 /** What clients need of a store. */
-export interface ClientStore extends EntityCareStore {
+export interface ClientStore extends EntityCareStore, ListingStore {
   readonly notifications: NotificationBus;
   /** The id of a task hub by its name (without regard to case), or `undefined` when nothing was ever started in it. */
   findHub(name: string): Promise<number | undefined>;
@@ -203,16 +204,6 @@ export interface ClientStore extends EntityCareStore {
   ): Promise<OrchestrationInstance | undefined>;
   /** Of the given instances those that have ended or are gone. One statement, for waiters. */
   findEnded(keys: readonly InstanceKey[]): Promise<readonly InstanceKey[]>;
-  /**
-   * Pages by instance id (by creation time when the filter has a time or status).
-   * @param page.limit 1 to 1,000
-   * @throws DurableError `InvalidArgument` for a token that is not ours or belongs to another filter
-   */
-  listInstances(
-    hubId: number,
-    filter: InstanceFilter,
-    page: { readonly limit: number; readonly continuationToken?: string },
-  ): Promise<InstancePage>;
   /**
    * Whether an instance is suspended once all that waits for it has been applied: a request may be stored before the one
    * before it has been.
@@ -238,8 +229,6 @@ export interface ClientStore extends EntityCareStore {
    * @param audit to be stored with the end of it
    */
   purgeTree(hubId: number, instanceId: string, audit?: AuditNote): Promise<TreePurgeOutcome>;
-  /** Removes terminal instances that match, in small transactions. @returns how many */
-  purgeInstances(hubId: number, filter: InstanceFilter): Promise<number>;
   getEntity(
     hubId: number,
     instanceId: string,

@@ -31,7 +31,7 @@ export const commonQuery = z.object({
   }),
 });
 
-const flag = (description: string) => z.enum(['true', 'false']).optional().meta({ description });
+export const flag = (description: string) => z.enum(['true', 'false']).optional().meta({ description });
 
 export const showInput = flag('`false` leaves inputs out. Default `true`.');
 export const showHistory = flag('`true` adds `historyEvents`. Default `false`.');

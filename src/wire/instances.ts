@@ -1,16 +1,19 @@
 import { z } from 'zod';
 import {
   commonQuery,
+  flag,
   instanceId,
   linkExpiresIn,
   payload,
   pollingInterval,
+  reasonQuery,
   runtimeStatus,
   showHistory,
   showHistoryOutput,
   showInput,
   signedLinks,
   statusTime,
+  terminateQuery,
   timeout,
 } from './fields.ts';
 import { historyEvent } from './history.ts';
@@ -25,6 +28,15 @@ export const eventParams = z.object({
 export type EventParams = z.infer<typeof eventParams>;
 
 export const statusQuery = commonQuery.extend({
+  wait: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'Answer when it has ended, or after this time as without waiting: `30s`, `PT30S`, or seconds. At most 5 minutes; ' +
+        'longer ones count as that.',
+      examples: ['30s'],
+    }),
   showInput,
   showHistory,
   showHistoryOutput,
@@ -68,11 +80,29 @@ const statusFilter = z
   });
 const instanceIdPrefix = z.string().optional().meta({ description: 'Only ids that start with this text.' });
 
-export const listQuery = commonQuery.extend({
+const startFilter = {
+  name: z.string().optional().meta({ description: 'Name of the orchestration, compared without case.' }),
+  version: z.string().optional().meta({ description: 'Started with exactly this version.' }),
+  tag: z
+    .string()
+    .optional()
+    .meta({
+      description: 'Started with this tag, `name=value`; of several, given repeatedly, with all.',
+      examples: ['team=payments'],
+    }),
+};
+
+/** What says which instances are meant; all that is given must match. */
+const instanceFilter = {
   createdTimeFrom: z.string().optional().meta({ description: 'Created at or after: ISO 8601, no zone means UTC.' }),
   createdTimeTo,
   runtimeStatus: statusFilter,
   instanceIdPrefix,
+  ...startFilter,
+};
+
+export const listQuery = commonQuery.extend({
+  ...instanceFilter,
   showInput,
   top: z.int().min(1).optional().meta({ description: 'Size of a page, at most 1000. Default 100.' }),
 });
@@ -86,9 +116,51 @@ export const purgeQuery = commonQuery.extend({
   createdTimeTo,
   runtimeStatus: statusFilter,
   instanceIdPrefix,
+  ...startFilter,
+  dryRun: flag('`true`: nothing is removed, the answer says how many would be. Default `false`.'),
 });
 
-export const purgeResult = z.object({ instancesDeleted: z.int() }).meta({ id: 'PurgeResult' });
+export const purgeResult = z
+  .object({
+    instancesDeleted: z.int(),
+    instancesMatched: z.int().optional().meta({ description: 'With `dryRun`: how many would be removed.' }),
+  })
+  .meta({ id: 'PurgeResult' });
+
+export const countQuery = commonQuery.extend(instanceFilter);
+
+export const instanceCounts = z
+  .object({
+    total: z.int(),
+    byStatus: z.object(
+      Object.fromEntries(
+        ['Pending', 'Running', 'Suspended', 'Completed', 'Failed', 'Terminated', 'Canceled'].map((status) => [
+          status,
+          z.int(),
+        ]),
+      ),
+    ),
+  })
+  .meta({ id: 'InstanceCounts' });
+
+export const bulkQuery = reasonQuery.extend({
+  ...instanceFilter,
+  all: flag('`true`: all instances of the task hub. Needed when nothing else says which are meant.'),
+  dryRun: flag('`true`: nothing is done, the answer says what would be. Default `false`.'),
+  top: z.int().min(1).max(100_000).optional().meta({ description: 'Act on so many at most. Default 10000.' }),
+});
+
+export const bulkTerminateQuery = bulkQuery.extend({ recursive: terminateQuery.shape.recursive });
+
+export const bulkResult = z
+  .object({
+    dryRun: z.boolean(),
+    matched: z.int().meta({ description: 'Instances that match and are in a status that the operation is for.' }),
+    accepted: z.int().meta({ description: 'For so many it was stored; with `dryRun`: would be.' }),
+    refused: z.int().meta({ description: 'So many had another status when it was their turn.' }),
+    instanceIds: z.array(z.string()).meta({ description: 'The accepted ones, the first 1000 of them.' }),
+  })
+  .meta({ id: 'BulkResult' });
 
 export const restartQuery = commonQuery.extend({
   restartWithNewInstanceId: z.enum(['true', 'false']).optional().meta({

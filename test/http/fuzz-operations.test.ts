@@ -117,7 +117,7 @@ const fitting: Readonly<Record<string, readonly string[]>> = {
 
 function valueOf({ name, schema }: Parameter): fc.Arbitrary<string> {
   // The wait would only make the test longer.
-  if (name === 'timeout' || name === 'pollingInterval')
+  if (name === 'timeout' || name === 'pollingInterval' || name === 'wait')
     return fc.oneof(
       fc.constantFrom('0', '0.01', '-1', 'x', '1e300', ''),
       odd.filter((text) => !(Number(text) > 0)),
@@ -228,11 +228,20 @@ const wrongByName: Readonly<Record<string, readonly string[]>> = {
   taskHub: ['x'.repeat(300), 'a%00b'],
   reason: ['a%00b'],
   instanceIdPrefix: ['a%00b'],
+  name: ['a%00b', 'x'.repeat(300)],
+  version: ['a%00b', 'x'.repeat(101)],
+  wait: ['x', '-1', '1e999', '30x'],
+  dryRun: ['maybe'],
+  all: ['maybe'],
 };
 
 /** What an operation needs to be a good one. */
 const needed: Readonly<Record<string, string>> = {
   purgeInstances: 'createdTimeFrom=2000-01-01&createdTimeTo=2000-01-02',
+  bulkTerminate: 'instanceIdPrefix=nobody',
+  bulkSuspend: 'instanceIdPrefix=nobody',
+  bulkResume: 'instanceIdPrefix=nobody',
+  bulkRewind: 'instanceIdPrefix=nobody',
 };
 
 describe('a malformed value of a known parameter is 400 and changes nothing', () => {

@@ -106,6 +106,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     )
     .option('--max-connections <number>', 'more are closed at once [PERDURE_MAX_CONNECTIONS] (default: 10000)')
     .option(
+      '--max-waiting-requests <number>',
+      'that wait for an end; more are answered at once [PERDURE_MAX_WAITING_REQUESTS] (default: 5000)',
+    )
+    .option(
       '--max-event-loop-delay-ms <number>',
       'above it requests get 503, 0 for never [PERDURE_MAX_EVENT_LOOP_DELAY_MS] (default: 2000)',
     )

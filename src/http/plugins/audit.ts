@@ -155,9 +155,11 @@ function outcomeOf(status: number): AuditOutcome {
 
 function detailOf(entry: AuditEntry, status: number, payload: unknown): string {
   // Counts and the ids of restarts; links hold keys and are left out.
-  const deleted = typeof payload === 'string' ? /^\{"instancesDeleted":\d+\}$/.exec(payload)?.[0] : undefined;
+  const counts = /^\{"instancesDeleted":\d+(?:,"instancesMatched":\d+)?\}$|^\{"dryRun":(?:true|false)(?:,"\w+":\d+)+/;
+  const found = typeof payload === 'string' ? counts.exec(payload)?.[0] : undefined;
+  const counted = found === undefined || found.endsWith('}') ? found : `${found}}`;
   const started = typeof payload === 'string' ? /^\{"id":("(?:[^"\\]|\\.)*")/.exec(payload)?.[1] : undefined;
-  const more = deleted ?? (started === undefined ? undefined : `{"id":${started}}`);
+  const more = counted ?? (started === undefined ? undefined : `{"id":${started}}`);
   return [entry.detail, String(status), more]
     .filter((text) => text !== null && text !== undefined && text !== '')
     .join(' ');

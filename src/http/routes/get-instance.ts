@@ -1,3 +1,5 @@
+import type { OrchestrationClient } from '../../client/client.ts';
+import type { OrchestrationInstance } from '../../model/instance.ts';
 import { commonErrors } from '../../wire/errors.ts';
 import { answer, empty } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams, instanceStatus, statusQuery } from '../../wire/instances.ts';
@@ -7,6 +9,7 @@ import { instanceIdOf, spacedInstanceId } from '../instance-id.ts';
 import { hasEnded, presentStatus } from '../present.ts';
 import type { Query } from '../query.ts';
 import { shownBy } from '../shown.ts';
+import { type Exchange, longPollMs, waitForEnd } from '../waiting.ts';
 
 /** 202 tells pollers to come back: `Location` is this very URL, so that `showHistory` and the like survive. */
 export const getInstance: Route = (app, front) => {
@@ -30,11 +33,11 @@ export const getInstance: Route = (app, front) => {
     async (request, reply) => {
       const client = front.client(request);
       const shown = shownBy(request.query);
-      const options = { showHistory: shown.history };
+      const timeoutMs = longPollMs(request.query);
       const spaced = spacedInstanceId(request);
-      const instance =
-        (await client.getStatus(instanceIdOf(request), options)) ??
-        (spaced === undefined ? undefined : await client.getStatus(spaced, options));
+      const look = (instanceId: string): Promise<OrchestrationInstance | undefined> =>
+        lookAt({ front, reply }, client, { instanceId, timeoutMs, showHistory: shown.history });
+      const instance = (await look(instanceIdOf(request))) ?? (spaced === undefined ? undefined : await look(spaced));
       if (instance === undefined) return sendEmpty(reply, 404);
       if (!hasEnded(instance)) {
         void reply.header('location', front.ownUrl(request)).header('retry-after', '5');
@@ -46,3 +49,15 @@ export const getInstance: Route = (app, front) => {
     },
   );
 };
+
+/** At once, or when it has ended or the time is up. */
+async function lookAt(
+  { front, reply }: Pick<Exchange, 'front' | 'reply'>,
+  client: OrchestrationClient,
+  wanted: { readonly instanceId: string; readonly timeoutMs: number; readonly showHistory: boolean },
+): Promise<OrchestrationInstance | undefined> {
+  const { instanceId, timeoutMs, showHistory } = wanted;
+  if (timeoutMs === 0) return client.getStatus(instanceId, { showHistory });
+  const instance = await waitForEnd({ front, reply }, client, { instanceId, timeoutMs });
+  return instance === undefined || !showHistory ? instance : client.getStatus(instanceId, { showHistory });
+}

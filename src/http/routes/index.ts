@@ -1,5 +1,7 @@
 /** Every operation of the management API. */
 import type { Route } from '../front.ts';
+import { bulk } from './bulk.ts';
+import { countInstances } from './count-instances.ts';
 import { deleteEntity } from './delete-entity.ts';
 import { getEntity } from './get-entity.ts';
 import { getInstance } from './get-instance.ts';
@@ -21,6 +23,7 @@ export const routes: readonly Route[] = [
   startOrchestration,
   startOrchestrationWithId,
   listInstances,
+  countInstances,
   getInstance,
   raiseEvent,
   terminateInstance,
@@ -30,6 +33,7 @@ export const routes: readonly Route[] = [
   restartInstance,
   purgeInstance,
   purgeInstances,
+  bulk,
   signalEntity,
   deleteEntity,
   getEntity,

@@ -1,9 +1,8 @@
-import type { InstanceFilter } from '../../model/instance.ts';
 import { commonErrors, errorBody } from '../../wire/errors.ts';
 import { answer } from '../../wire/fields.ts';
 import { instanceList, listHeaders, listQuery } from '../../wire/instances.ts';
 import { sendJson } from '../answers.ts';
-import { statusesOf } from '../filters.ts';
+import { instanceFilter } from '../filters.ts';
 import type { Route } from '../front.ts';
 import { continuationHeader, continuationToken, pageSize } from '../paging.ts';
 import { presentStatus } from '../present.ts';
@@ -19,15 +18,19 @@ export const listInstances: Route = (app, front) => {
     headers: listHeaders,
     response: {
       ...commonErrors,
-      200: answer(instanceList, 'One page; only the token says whether there are more.', {
-        [continuationHeader]: 'Send it with the next request; empty on the last page.',
-      }),
+      200: answer(
+        instanceList,
+        'One page, perhaps a short or an empty one; only the token says whether there are more.',
+        {
+          [continuationHeader]: 'Send it with the next request; empty on the last page.',
+        },
+      ),
       400: answer(errorBody, 'A filter or the token is not valid.'),
     },
   };
   app.get<{ Querystring: Query }>('/instances', { schema }, async (request, reply) => {
     const { query } = request;
-    const filter = filterOf(query);
+    const filter = instanceFilter(query);
     const limit = pageSize(query);
     const token = continuationToken(request);
     const page =
@@ -42,17 +45,3 @@ export const listInstances: Route = (app, front) => {
     return sendJson(reply, 200, `[${page.instances.map((one) => presentStatus(one, shown)).join(',')}]`);
   });
 };
-
-/** Unlike the real service, which drops filters that it cannot parse. */
-function filterOf(query: Query): InstanceFilter {
-  const createdFrom = query.instant('createdTimeFrom');
-  const createdTo = query.instant('createdTimeTo');
-  const runtimeStatus = statusesOf(query.list('runtimeStatus'));
-  const instanceIdPrefix = query.text('instanceIdPrefix') || undefined;
-  return {
-    ...(createdFrom === undefined ? {} : { createdFrom }),
-    ...(createdTo === undefined ? {} : { createdTo }),
-    ...(runtimeStatus === undefined ? {} : { runtimeStatus }),
-    ...(instanceIdPrefix === undefined ? {} : { instanceIdPrefix }),
-  };
-}

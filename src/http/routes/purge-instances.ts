@@ -4,7 +4,7 @@ import { commonErrors, errorText } from '../../wire/errors.ts';
 import { answer, empty } from '../../wire/fields.ts';
 import { purgeQuery, purgeResult } from '../../wire/instances.ts';
 import { sendEmpty, sendJson } from '../answers.ts';
-import { statusesOf } from '../filters.ts';
+import { startFilter, statusesOf } from '../filters.ts';
 import type { Route } from '../front.ts';
 import { textProblem } from '../problem.ts';
 import type { Query } from '../query.ts';
@@ -21,7 +21,7 @@ export const purgeInstances: Route = (app, front) => {
     querystring: purgeQuery,
     response: {
       ...commonErrors,
-      200: answer(purgeResult, 'How many were removed.'),
+      200: answer(purgeResult, 'How many were removed, or with `dryRun` would be.'),
       400: answer(errorText, 'A filter is missing or not valid; nothing was removed.'),
       404: empty('Nothing matched.'),
     },
@@ -29,10 +29,16 @@ export const purgeInstances: Route = (app, front) => {
   app.delete<{ Querystring: Query }>('/instances', { schema }, async (request, reply) => {
     const client = orRefuse(() => front.client(request), "Please provide a valid value for 'taskHub' parameter.");
     const filter = filterOf(request.query);
+    const dryRun = orRefuse(
+      () => request.query.strictFlag('dryRun', false),
+      "Please provide a valid value for 'dryRun' parameter.",
+    );
     if (filter.runtimeStatus?.length === 0) return sendEmpty(reply, 404);
-    const { instancesDeleted } = await client.purgeInstanceHistoryBy(filter);
-    if (instancesDeleted === 0) return sendEmpty(reply, 404);
-    return sendJson(reply, 200, JSON.stringify({ instancesDeleted }));
+    const purged = await client.purgeInstanceHistoryBy(filter, { dryRun }).catch((error: unknown) => {
+      throw isArgumentError(error) ? textProblem(400, error.message) : error;
+    });
+    if ((purged.instancesMatched ?? purged.instancesDeleted) === 0) return sendEmpty(reply, 404);
+    return sendJson(reply, 200, JSON.stringify(purged));
   });
 };
 
@@ -58,6 +64,7 @@ function filterOf(query: Query): InstanceFilter {
     ...(createdTo === undefined ? {} : { createdTo }),
     ...(runtimeStatus === undefined ? {} : { runtimeStatus }),
     ...(instanceIdPrefix === undefined ? {} : { instanceIdPrefix }),
+    ...orRefuse(() => startFilter(query), "Please provide valid values for 'name', 'version' and 'tag' parameters."),
   };
 }
 
@@ -65,7 +72,10 @@ function orRefuse<T>(read: () => T, text: string): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof DurableError && error.code === 'InvalidArgument') throw textProblem(400, text);
-    throw error;
+    throw isArgumentError(error) ? textProblem(400, text) : error;
   }
+}
+
+function isArgumentError(error: unknown): error is DurableError {
+  return error instanceof DurableError && error.code === 'InvalidArgument';
 }

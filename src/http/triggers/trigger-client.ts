@@ -11,9 +11,10 @@ import type {
   TextStart,
   WaitOptions,
 } from '../../client/client.ts';
+import type { BulkOperation, BulkOptions, BulkOutcome } from '../../client/listing-client.ts';
 import { DurableError } from '../../model/errors.ts';
 import type { OrchestrationHistory } from '../../model/orchestration-history.ts';
-import type { InstanceFilter, InstancePage, OrchestrationInstance } from '../../model/instance.ts';
+import type { InstanceCounts, InstanceFilter, InstancePage, OrchestrationInstance } from '../../model/instance.ts';
 import { type LinkSigner, signFunction } from '../link-signer.ts';
 import { checkStatusText, type LinkScope, managementPayload, statusUri } from '../links.ts';
 import { hasEnded, presentOutput, presentStatus } from '../present.ts';
@@ -116,6 +117,14 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     return this.#client.getStatusBy(filter, page);
   }
 
+  countBy(filter: InstanceFilter, options?: { readonly signal?: AbortSignal }): Promise<InstanceCounts> {
+    return this.#client.countBy(filter, options);
+  }
+
+  bulk(operation: BulkOperation, filter: InstanceFilter, options?: BulkOptions): Promise<BulkOutcome> {
+    return this.#client.bulk(operation, filter, options);
+  }
+
   raiseEvent(instanceId: string, event: EventDefinition<unknown, unknown> | string, data?: unknown): Promise<void> {
     return typeof event === 'string'
       ? this.#client.raiseEvent(instanceId, event, data)
@@ -126,8 +135,8 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     return this.#client.raiseEventText(instanceId, eventName, data);
   }
 
-  terminate(instanceId: string, reason?: string): Promise<void> {
-    return this.#client.terminate(instanceId, reason);
+  terminate(instanceId: string, reason?: string, options?: { readonly recursive?: boolean }): Promise<void> {
+    return this.#client.terminate(instanceId, reason, options);
   }
 
   suspend(instanceId: string, reason?: string): Promise<void> {
@@ -146,12 +155,18 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     return this.#client.restart(instanceId, options);
   }
 
-  purgeInstanceHistory(instanceId: string): Promise<{ readonly instancesDeleted: number }> {
-    return this.#client.purgeInstanceHistory(instanceId);
+  purgeInstanceHistory(
+    instanceId: string,
+    options?: { readonly recursive?: boolean },
+  ): Promise<{ readonly instancesDeleted: number }> {
+    return this.#client.purgeInstanceHistory(instanceId, options);
   }
 
-  purgeInstanceHistoryBy(filter: InstanceFilter): Promise<{ readonly instancesDeleted: number }> {
-    return this.#client.purgeInstanceHistoryBy(filter);
+  purgeInstanceHistoryBy(
+    filter: InstanceFilter,
+    options?: { readonly dryRun?: boolean },
+  ): ReturnType<OrchestrationClient['purgeInstanceHistoryBy']> {
+    return this.#client.purgeInstanceHistoryBy(filter, options);
   }
 
   waitForCompletion(instanceId: string, options?: WaitOptions): Promise<OrchestrationInstance | undefined> {

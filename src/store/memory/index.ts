@@ -47,6 +47,8 @@ export function openMemoryStore(data: MemoryData): Store {
       clients.getInstance(data, { hubId, instanceId }, options?.history ?? false),
     findEnded: async (keys) => clients.findEnded(data, keys),
     listInstances: async (hubId, filter, page) => listings.listInstances(data, { hubId, filter }, page),
+    findOrchestrations: async (hubId, filter, page) => listings.findOrchestrations(data, { hubId, filter }, page),
+    countInstances: async (hubId, filter) => listings.countInstances(data, { hubId, filter }),
     findSuspension: async (hubId, instanceId) => clients.findSuspension(data, hubId, instanceId),
     rewindInstance: async (request) => {
       const outcome = clients.rewindInstance(data, request);

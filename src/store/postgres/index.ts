@@ -157,6 +157,8 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       instances.get(hubId, instanceId, choice?.history ?? false),
     findEnded: (keys) => instances.findEnded(keys),
     listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
+    findOrchestrations: (hubId, filter, page) => listings.find(hubId, filter, page),
+    countInstances: (hubId, filter, signal) => listings.count(hubId, filter, signal),
     findSuspension: (hubId, instanceId) => instances.findSuspension(hubId, instanceId),
     rewindInstance: async (request) => {
       const outcome = await rewinds.rewind(request);
@@ -262,6 +264,8 @@ function withStoreErrors(store: ClientStore): ClientStore {
     getInstance: wrap(store.getInstance),
     findEnded: wrap(store.findEnded),
     listInstances: wrap(store.listInstances),
+    findOrchestrations: wrap(store.findOrchestrations),
+    countInstances: wrap(store.countInstances),
     findSuspension: wrap(store.findSuspension),
     rewindInstance: wrap(store.rewindInstance),
     purgeInstance: wrap(store.purgeInstance),

@@ -1,18 +1,45 @@
 /** Queries over many instances: listing in pages, purging by filter. Built with kysely; none of them is hot. */
-import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely';
+import { sql, type Kysely, type RawBuilder, type SqlBool } from 'kysely';
 import {
+  runtimeStatuses,
   terminalStatuses,
+  type FoundPage,
+  type InstanceCounts,
   type InstanceFilter,
   type InstancePage,
   type RuntimeStatus,
   type TerminalStatus,
 } from '../../model/instance.ts';
-import { isTimed, readToken, writeToken } from '../continuation-token.ts';
+import { orderOf, readToken, writeToken, type ListingOrder, type ListingQuery } from '../continuation-token.ts';
 import type { Database } from './database.ts';
+import { matching, statusOf, windowOf, windowSize } from './listing-window.ts';
 import { toInstance } from './rows.ts';
 
 /** Instances that one transaction of a purge removes: short locks, and it can be stopped in between. */
 const purgeBatch = 500;
+/** Windows that one page takes at most: then it ends, however few it has. */
+const pageWindows = 10;
+
+/** What a window is sorted by. */
+const inOrder: Readonly<Record<ListingOrder, RawBuilder<unknown>>> = {
+  id: sql`w.instance_id`,
+  created: sql`w.created_at, w.key`,
+  key: sql`w.key`,
+};
+
+interface Page {
+  readonly limit: number;
+  readonly continuationToken?: string;
+}
+
+/** What every row of a window says: whether it matches, and where to go on behind it. */
+interface Place {
+  readonly key: string;
+  readonly instance_id: string;
+  readonly created_text: string;
+  readonly matches: boolean;
+  readonly n: string;
+}
 
 export class Listings {
   readonly #db: Kysely<Database>;
@@ -21,60 +48,139 @@ export class Listings {
     this.#db = db;
   }
 
-  async list(
-    hubId: number,
-    filter: InstanceFilter,
-    page: { readonly limit: number; readonly continuationToken?: string },
-  ): Promise<InstancePage> {
-    const byTime = isTimed(filter);
-    const after = page.continuationToken ? readToken(page.continuationToken, { hubId, filter }) : undefined;
-    const rows = await this.#db
-      .selectFrom('instances')
-      .leftJoin('executions', 'executions.instance_key', 'instances.key')
+  async list(hubId: number, filter: InstanceFilter, page: Page): Promise<InstancePage> {
+    const query = { hubId, filter };
+    const { rows, ...rest } = await this.#page(query, page, (after, limit) => this.#readInstances(query, after, limit));
+    return { instances: rows.map(toInstance), ...rest };
+  }
+
+  /** Without entities, and without payloads. */
+  async find(hubId: number, filter: InstanceFilter, page: Page): Promise<FoundPage> {
+    const query = { hubId, filter };
+    const matches = sql<SqlBool>`(${matching(this.#db, query)} and not starts_with(w.instance_id, '@'))`;
+    const { rows, ...rest } = await this.#page(query, page, (after, limit) =>
+      this.#places(query, after, { matches, limit }).select(statusOf(this.#db).as('status')).execute(),
+    );
+    return {
+      instances: rows.map((row) => ({ key: row.key, instanceId: row.instance_id, runtimeStatus: row.status })),
+      ...rest,
+    };
+  }
+
+  /** Window by window, so that instances may move meanwhile; each window is one moment. */
+  async count(hubId: number, filter: InstanceFilter, signal?: AbortSignal): Promise<InstanceCounts> {
+    const query = { hubId, filter };
+    const counts = new Map<RuntimeStatus, number>();
+    let after: readonly string[] | undefined;
+    do {
+      const window = windowOf(this.#db, query, after);
+      const rows = await this.#db
+        .selectFrom(window)
+        .select([
+          statusOf(this.#db).as('status'),
+          sql<number>`(count(*) filter (where ${matching(this.#db, query)}))::int`.as('count'),
+          sql<string>`max(w.n)`.as('n'),
+          sql<string | null>`max(w.instance_id) filter (where w.n = ${windowSize})`.as('instance_id'),
+          sql<string | null>`max(w.key) filter (where w.n = ${windowSize})`.as('key'),
+          sql<string | null>`(max(w.created_at) filter (where w.n = ${windowSize}))::text`.as('created_text'),
+        ])
+        .groupBy(sql`1`)
+        .execute();
+      for (const { status, count } of rows) counts.set(status, (counts.get(status) ?? 0) + count);
+      const last = rows.find((row) => Number(row.n) === windowSize);
+      after =
+        last === undefined
+          ? undefined
+          : cursorOf(filter, {
+              key: last.key ?? '',
+              instance_id: last.instance_id ?? '',
+              created_text: last.created_text ?? '',
+            });
+    } while (after !== undefined && signal?.aborted !== true);
+    return Object.fromEntries(runtimeStatuses.map((status) => [status, counts.get(status) ?? 0])) as InstanceCounts;
+  }
+
+  /** Goes from window to window until the page is full, the end is reached, or there were enough of them. */
+  async #page<Row extends Place>(
+    query: ListingQuery,
+    { limit, continuationToken }: Page,
+    read: (after: readonly string[] | undefined, limit: number) => Promise<readonly Row[]>,
+  ): Promise<{ readonly rows: readonly Row[]; readonly continuationToken?: string }> {
+    const { filter } = query;
+    let after = continuationToken ? readToken(continuationToken, query) : undefined;
+    const found: Row[] = [];
+    for (let windows = 0; windows < pageWindows; windows += 1) {
+      // One more tells that there are more.
+      const rows = await read(after, limit + 1 - found.length);
+      found.push(...rows.filter((row) => row.matches));
+      const end = rows.find((row) => Number(row.n) === windowSize);
+      const last = found[limit - 1];
+      if (found.length > limit && last !== undefined) {
+        return { rows: found.slice(0, limit), continuationToken: writeToken(cursorOf(filter, last), query) };
+      }
+      if (end === undefined) return { rows: found };
+      after = cursorOf(filter, end);
+    }
+    return { rows: found, ...(after === undefined ? {} : { continuationToken: writeToken(after, query) }) };
+  }
+
+  /** The rows of a window that match, and its last row in any case: it says where the next one begins. */
+  #places(
+    query: ListingQuery,
+    after: readonly string[] | undefined,
+    { matches, limit }: { readonly matches: RawBuilder<SqlBool>; readonly limit: number },
+  ) {
+    return (
+      this.#db
+        .selectFrom(windowOf(this.#db, query, after))
+        .select([
+          'w.key',
+          'w.instance_id',
+          'w.n',
+          // Microseconds are kept.
+          sql<string>`w.created_at::text`.as('created_text'),
+          sql<boolean>`${matches}`.as('matches'),
+        ])
+        .where(sql<SqlBool>`(${matches} or w.n = ${windowSize})`)
+        // As the window is, so that it is read no further than the page needs.
+        .orderBy(inOrder[orderOf(query.filter)])
+        .limit(limit)
+    );
+  }
+
+  #readInstances(query: ListingQuery, after: readonly string[] | undefined, limit: number) {
+    return this.#places(query, after, { matches: matching(this.#db, query), limit })
+      .innerJoinLateral(
+        (eb) =>
+          eb
+            .selectFrom('instances as i')
+            .select(['i.execution_id', 'i.completed_at', 'i.scheduled_start_at', 'i.input', 'i.output', 'i.failure'])
+            .select(['i.parent', 'i.custom_status', 'i.last_updated_at'])
+            .whereRef('i.key', '=', 'w.key')
+            .limit(1)
+            .as('i'),
+        (join) => join.onTrue(),
+      )
+      .leftJoinLateral(
+        (eb) =>
+          eb
+            .selectFrom('executions as e')
+            .select(['e.instance_key', 'e.status', 'e.last_updated_at', 'e.custom_status'])
+            .whereRef('e.instance_key', '=', 'w.key')
+            .limit(1)
+            .as('e'),
+        (join) => join.onTrue(),
+      )
+      .select(['w.name', 'w.version', 'w.tags', 'w.created_at', 'i.execution_id', 'i.completed_at', 'i.parent'])
+      .select(['i.scheduled_start_at', 'i.input', 'i.output', 'i.failure'])
       .select([
-        'key',
-        'instance_id',
-        'instances.name',
-        'version',
-        'instances.execution_id',
-        'created_at',
-        'completed_at',
-      ])
-      .select([
-        'scheduled_start_at',
-        'tags',
-        'input',
-        'output',
-        'failure',
-        'parent',
-        sql<string>`created_at::text`.as('created_text'),
-      ])
-      .select(status.as('status'))
-      .select(sql<Date>`coalesce(executions.last_updated_at, instances.last_updated_at)`.as('last_updated_at'))
-      .select(
-        sql<
-          string | null
-        >`case when instance_key is null then instances.custom_status else executions.custom_status end`.as(
+        sql<RuntimeStatus>`coalesce(e.status, w.ended)`.as('status'),
+        sql<Date>`coalesce(e.last_updated_at, i.last_updated_at)`.as('last_updated_at'),
+        sql<string | null>`case when e.instance_key is null then i.custom_status else e.custom_status end`.as(
           'custom_status',
         ),
-      )
-      .where((eb) => eb.and([...conditions(eb, hubId, filter), ...withStatus(eb, filter)]))
-      .$if(after !== undefined, (query) =>
-        byTime
-          ? query.where(sql<SqlBool>`(created_at, key) > (${after?.[0]}::timestamptz, ${after?.[1]}::bigint)`)
-          : query.where('instance_id', '>', after?.[0] ?? ''),
-      )
-      .$if(byTime, (query) => query.orderBy('created_at').orderBy('key'))
-      .$if(!byTime, (query) => query.orderBy('instance_id'))
-      .limit(page.limit + 1)
+      ])
       .execute();
-    const shown = rows.slice(0, page.limit);
-    const last = shown.at(-1);
-    const instances = shown.map(toInstance);
-    if (rows.length <= page.limit || last === undefined) return { instances };
-    // Microseconds are kept.
-    const cursor = byTime ? [last.created_text, last.key] : [last.instance_id];
-    return { instances, continuationToken: writeToken(cursor, { hubId, filter }) };
   }
 
   async purge(hubId: number, filter: InstanceFilter): Promise<number> {
@@ -89,13 +195,14 @@ export class Listings {
 
   /** One statement: the instance and everything that it left go together. */
   async #purgeBatch(hubId: number, filter: InstanceFilter): Promise<number> {
+    const { runtimeStatus: _, ...rest } = filter;
     const result = await this.#db
       .with('chosen', (db) =>
         db
-          .selectFrom('instances')
-          .select('key')
-          .where((eb) => eb.and(conditions(eb, hubId, filter)))
-          .where('status', 'in', endedStatuses(filter))
+          .selectFrom('instances as w')
+          .select('w.key')
+          .where(matching(this.#db, { hubId, filter: rest }))
+          .where('w.status', 'in', endedStatuses(filter))
           .limit(purgeBatch)
           .forUpdate()
           .skipLocked(),
@@ -123,31 +230,9 @@ export class Listings {
   }
 }
 
-function conditions(
-  eb: ExpressionBuilder<Database, 'instances'>,
-  hubId: number,
-  filter: InstanceFilter,
-): Expression<SqlBool>[] {
-  const all: Expression<SqlBool>[] = [eb('instances.hub_id', '=', hubId)];
-  if (filter.createdFrom) all.push(eb('created_at', '>=', filter.createdFrom));
-  // Rows know microseconds, callers milliseconds: an instance counts as created in the whole of its millisecond.
-  if (filter.createdTo) {
-    all.push(eb('created_at', '<', sql<Date>`${filter.createdTo}::timestamptz + interval '1 millisecond'`));
-  }
-  if (filter.instanceIdPrefix) {
-    // The range serves the index, starts_with is exact; neither knows wildcards.
-    all.push(eb('instance_id', '>=', filter.instanceIdPrefix));
-    all.push(sql<SqlBool>`starts_with(instance_id, ${filter.instanceIdPrefix})`);
-  }
-  return all;
-}
-
-/** While an instance is live its execution has the status. */
-const status = sql<RuntimeStatus>`coalesce(executions.status, instances.status)`;
-
-function withStatus(eb: ExpressionBuilder<Database, 'instances'>, filter: InstanceFilter): Expression<SqlBool>[] {
-  const wanted = filter.runtimeStatus ?? [];
-  return wanted.length === 0 ? [] : [eb(status, 'in', [...wanted])];
+function cursorOf(filter: InstanceFilter, row: Pick<Place, 'key' | 'instance_id' | 'created_text'>): readonly string[] {
+  const order = orderOf(filter);
+  return order === 'id' ? [row.instance_id] : order === 'key' ? [row.key] : [row.created_text, row.key];
 }
 
 /** Only ended instances are ever purged: other statuses match nothing. */

@@ -97,6 +97,40 @@ export function listings({ store }: StoreUnderTest): void {
       expect(just).toContain(all[6]);
     });
 
+    it('filters by what the starts said: name without case, exact version, all of some tags', async () => {
+      const said = await freshHub(store);
+      await said.start({ instanceId: '1', name: 'Order', version: '2', tags: { team: 'a', tier: 'gold' } });
+      await said.start({ instanceId: '2', name: 'ORDER', version: '2.0', tags: { team: 'a' } });
+      await said.start({ instanceId: '3', name: 'Orders', tags: { team: 'b' } });
+      await said.ended({ instanceId: '4', version: '2' });
+      expect(await ids(said, { name: 'order' })).toEqual(['1', '2', '4']);
+      expect(await ids(said, { name: 'Orders' })).toEqual(['3']);
+      expect(await ids(said, { name: 'Order%' })).toEqual([]);
+      expect(await ids(said, { version: '2' })).toEqual(['1', '4']);
+      expect(await ids(said, { tags: { team: 'a' } })).toEqual(['1', '2']);
+      expect(await ids(said, { tags: { tier: 'gold', team: 'a' } })).toEqual(['1']);
+      expect(await ids(said, { tags: { team: 'A' } })).toEqual([]);
+      expect(await ids(said, { tags: {} })).toEqual(['1', '2', '3', '4']);
+      expect(await ids(said, { name: 'order', version: '2', runtimeStatus: ['Pending'] })).toEqual(['1']);
+      expect((await pages(said, { name: 'order' }, 2)).map((page) => page.length)).toEqual([2, 1]);
+    });
+
+    it('of live instances only is in the order of their starts', async () => {
+      const live = all.filter((_, index) => index % 3 !== 1);
+      expect(await ids(hub, { runtimeStatus: ['Pending', 'Running'] })).toEqual(live);
+      expect(await ids(hub, { runtimeStatus: ['Suspended'] })).toEqual([]);
+    });
+
+    it.each(['\u{D7FF}', 'z\u{10FFFF}', '\u{10FFFF}', '\u{1F600}'])(
+      'finds everything that begins with %j',
+      async (prefix) => {
+        const odd = await freshHub(store);
+        const beginning = [prefix, `${prefix}a`, `${prefix}\u{10FFFF}`];
+        for (const instanceId of [...beginning, 'y', 'z', '\u{E000}']) await odd.start({ instanceId });
+        expect([...(await ids(odd, { instanceIdPrefix: prefix }))].sort()).toEqual([...beginning].sort());
+      },
+    );
+
     it('combines filters, and with times is in the order of creation', async () => {
       const filter = {
         createdFrom: new Date(0),
@@ -106,6 +140,47 @@ export function listings({ store }: StoreUnderTest): void {
       };
       const expected = all.filter((id, index) => index % 3 !== 1 && id.startsWith('a'));
       expect(await ids(hub, filter)).toEqual(expected);
+    });
+  });
+
+  describe('a count', () => {
+    it('is that of a listing with the same filter, by status', async () => {
+      const hub = await freshHub(store);
+      for (const instanceId of ['a1', 'a2', 'b1']) await hub.start({ instanceId });
+      await hub.ended({ instanceId: 'a3' });
+      await hub.ended({ instanceId: 'b2', name: 'Order', version: '1' }, { status: 'Failed' });
+      const none = { Pending: 0, Running: 0, Suspended: 0, Completed: 0, Failed: 0, Terminated: 0, Canceled: 0 };
+      expect(await store.countInstances(hub.id, {})).toEqual({ ...none, Pending: 3, Completed: 1, Failed: 1 });
+      expect(await store.countInstances(hub.id, { instanceIdPrefix: 'a' })).toEqual({
+        ...none,
+        Pending: 2,
+        Completed: 1,
+      });
+      expect(await store.countInstances(hub.id, { version: '1' })).toEqual({ ...none, Failed: 1 });
+      expect(await store.countInstances(hub.id, { runtimeStatus: ['Pending'] })).toEqual({ ...none, Pending: 3 });
+      const filter = { createdFrom: new Date(0), runtimeStatus: ['Completed', 'Pending'] as const };
+      expect(await store.countInstances(hub.id, filter)).toEqual({ ...none, Pending: 3, Completed: 1 });
+      expect(await store.countInstances(0, {})).toEqual(none);
+    });
+  });
+
+  describe('finding orchestrations', () => {
+    it('gives ids and statuses in pages, and no entities', async () => {
+      const hub = await freshHub(store);
+      for (const instanceId of ['a', 'b', 'c']) await hub.start({ instanceId });
+      await hub.ended({ instanceId: 'd' });
+      const event = { type: 'EntityOperationSignaled' as const, requestId: 'r', operation: 'add' };
+      await store.sendToEntity({ hubId: hub.id, instanceId: '@counter@k', event });
+      for (const filter of [{}, { runtimeStatus: ['Pending', 'Running'] }, { createdFrom: new Date(0) }] as const) {
+        const first = await store.findOrchestrations(hub.id, filter, { limit: 2 });
+        expect(first.instances.map((one) => one.instanceId)).toEqual(['a', 'b']);
+        const { continuationToken = '' } = first;
+        const second = await store.findOrchestrations(hub.id, filter, { limit: 9, continuationToken });
+        const rest = 'runtimeStatus' in filter ? ['c'] : ['c', 'd'];
+        expect(second.instances.map((one) => one.instanceId)).toEqual(rest);
+        expect(second.continuationToken).toBeUndefined();
+        expect(second.instances[0]).toMatchObject({ key: (await hub.get('c')).key, runtimeStatus: 'Pending' });
+      }
     });
   });
 
@@ -125,6 +200,9 @@ export function listings({ store }: StoreUnderTest): void {
         const attempts: readonly (readonly [number, InstanceFilter, string])[] = [
           [elsewhere.id, filter, continuationToken],
           [hub.id, { ...filter, instanceIdPrefix: 'x' }, continuationToken],
+          [hub.id, { ...filter, name: 'Order' }, continuationToken],
+          [hub.id, { ...filter, version: '1' }, continuationToken],
+          [hub.id, { ...filter, tags: { a: 'b' } }, continuationToken],
           ...['nonsense', '.', 'a.b', 'null', continuationToken + 'x'].map((token) => [hub.id, filter, token] as const),
           ...changed.map((token) => [hub.id, filter, token] as const),
         ];
