@@ -48,6 +48,9 @@ export class Simulation {
   readonly #clock: VirtualClock;
   readonly #data: MemoryData;
   readonly #store: Store;
+  #ids = 0;
+  /** The same ids in every run. */
+  readonly #newId = (): string => (this.#ids += 1).toString(16).padStart(32, '0');
   readonly #meter = new WorkMeter();
   readonly #executor: TestExecutor;
   /** Errors that the worker has logged: they are ours, not the user's. */
@@ -177,6 +180,7 @@ export class Simulation {
       maxLiveInstances: forgetAfterEachTurn ? 0 : maxLiveInstances,
       faultAt: (moment) => this.faults.at(moment),
       instanceIdOf: (key) => this.#data.instances.get(key)?.instanceId ?? '',
+      newId: this.#newId,
       duplicate: (turns) => this.#duplicate(turns),
       onCrash: () => this.#restartWorker(),
     });
@@ -210,7 +214,6 @@ export class Simulation {
   }
 
   #openClient(declared: DeclaredValues): LocalClient {
-    let ids = 0;
     return new LocalClient(taskHub, {
       store: this.#store,
       waiters: new CompletionWaiters(this.#store, effectMs),
@@ -220,7 +223,7 @@ export class Simulation {
       declared,
       placement: { offer: async (hubId, start) => this.#life?.worker.offer(hubId, start) },
       planRewind,
-      newId: () => (ids += 1).toString(16).padStart(32, '0'),
+      newId: this.#newId,
     });
   }
 

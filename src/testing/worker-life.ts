@@ -24,6 +24,8 @@ export interface WorkerSurroundings {
   readonly maxLiveInstances: number;
   faultAt(moment: FaultMoment): Fault | undefined;
   instanceIdOf(key: string): string;
+  /** An id that nothing has yet; the same ones in every run. */
+  readonly newId: () => string;
   /** Delivers a second time what a commit took in. */
   duplicate(turns: readonly TurnCommit[]): void;
   /** The worker has died of a fault. */
@@ -58,6 +60,7 @@ export class WorkerLife {
       maxTurns,
       stopGraceMs: 0,
       unregisteredGraceMs: 1,
+      newExecutionId: around.newId,
       // Lives come one after the other.
       endOtherLeases: true,
       live: { maxInstances: around.maxLiveInstances, maxWeight: maxLiveWeight },

@@ -14,7 +14,6 @@ import { weightOf } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { openMemory, type Memory } from './live-instances.ts';
-import { newExecutionId } from './new-execution.ts';
 
 /** It takes one history row. */
 const maxWeight = 500_000;
@@ -34,6 +33,7 @@ export async function runFirstTurn(
     readonly executor: Executor;
     readonly clock: DatabaseClock;
     readonly limits: ExecutionLimits;
+    readonly newExecutionId: () => string;
     readonly takeLocally: (task: TaskScheduled) => boolean;
     readonly takeChild: (name: string, version: Version) => boolean;
   },
@@ -46,7 +46,7 @@ export async function runFirstTurn(
   const decision = await memory.run.advance({ history: [], newEvents: opened.newEvents });
   const closed = closeTurn({
     ...{ instance, state: memory.state, opened, decision, takeLocally, takeChild, hasMore: false, limits },
-    newExecutionId,
+    newExecutionId: worker.newExecutionId,
   });
   return { opened, closed, memory, firstTurn: leavesOnlyEvents(closed.commit) ? closed.commit : null };
 }

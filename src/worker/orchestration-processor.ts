@@ -28,7 +28,7 @@ import { claimOf, keyed, runFirstTurn } from './first-turn.ts';
 import { abortAll, type LiveInstance } from './live-instances.ts';
 import { settleRewound } from './rewound.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
-import { bornHere, childTaker, newExecutionId, renew, type Born } from './new-execution.ts';
+import { bornHere, childTaker, renew, type Born } from './new-execution.ts';
 import type { ProcessorOptions } from './processor-options.ts';
 import { TurnReader } from './turn-reader.ts';
 import { wakeTargets } from './wake.ts';
@@ -177,7 +177,7 @@ export class OrchestrationProcessor {
       lostTasks,
       hasMore: false,
       limits: this.#options.limits,
-      newExecutionId,
+      newExecutionId: this.#options.newExecutionId,
     });
     return (await this.#committer.commit(commit)).kind === 'committed';
   }
@@ -256,7 +256,7 @@ export class OrchestrationProcessor {
         !this.#stopping &&
         live.generations < maxGenerations &&
         this.#options.executor.servesOrchestration(live.instance.name, version),
-      newExecutionId,
+      newExecutionId: this.#options.newExecutionId,
     });
     await this.#commit(live, opened, closed);
   }

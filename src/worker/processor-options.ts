@@ -17,6 +17,7 @@ export interface ProcessorOptions {
   readonly slots: ActivitySlots;
   readonly clock: DatabaseClock;
   readonly limits: ExecutionLimits;
+  readonly newExecutionId: () => string;
   readonly log: Logger;
   /** Instances may be claimable, or there is room for more. */
   readonly onRoom: () => void;

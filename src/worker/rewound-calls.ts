@@ -7,14 +7,15 @@ import type { HistoryEvent, SubOrchestrationInstanceCreated } from '../model/his
 import { isTerminal, type OrchestrationInstance } from '../model/instance.ts';
 import type { ClientStore } from '../store/store.ts';
 import type { LiveInstance, Memory } from './live-instances.ts';
-import { newExecutionId } from './new-execution.ts';
 
 /** What is needed of the store to look at sub-orchestrations and to rewind them. */
-export type CalleeStore = Pick<ClientStore, 'getInstance' | 'rewindInstance'>;
+type CalleeStore = Pick<ClientStore, 'getInstance' | 'rewindInstance'>;
 
-interface Around {
+/** What is needed to look after them. */
+export interface CalleeCare {
   readonly store: CalleeStore;
   readonly hubId: number;
+  readonly newExecutionId: () => string;
 }
 
 /**
@@ -23,7 +24,7 @@ interface Around {
  * the answer may have come while nobody was there to hear it.
  * @returns what the turn has to do for them
  */
-export async function renewCalls(live: LiveInstance, memory: Memory, around: Around): Promise<RenewedCalls> {
+export async function renewCalls(live: LiveInstance, memory: Memory, around: CalleeCare): Promise<RenewedCalls> {
   const { state, unplayed } = memory;
   const children: SubOrchestrationInstanceCreated[] = [];
   for (const created of unplayed.filter((event) => event.type === 'SubOrchestrationInstanceCreated')) {
@@ -47,7 +48,7 @@ type Found =
 async function lookAt(
   { instance: parent }: LiveInstance,
   { eventId, instanceId }: SubOrchestrationInstanceCreated,
-  { store, hubId, reason }: Around & { readonly reason: string | undefined },
+  { store, hubId, newExecutionId, reason }: CalleeCare & { readonly reason: string | undefined },
 ): Promise<Found> {
   const child = await store.getInstance(hubId, instanceId);
   if (child === undefined) return { kind: 'anew' };

@@ -4,7 +4,7 @@
  */
 import type { RenewedCalls } from '../core/state/close-turn.ts';
 import { undoConsequence } from '../core/state/rewind.ts';
-import { renewCalls, type CalleeStore } from './rewound-calls.ts';
+import { renewCalls, type CalleeCare } from './rewound-calls.ts';
 import type { ExecutionRewound, HistoryEvent } from '../model/history.ts';
 import { withoutRewound } from '../model/rewound-history.ts';
 import type { Executor } from './executor.ts';
@@ -26,7 +26,7 @@ export interface SettledRewind {
  */
 export async function settleRewound(
   live: LiveInstance,
-  around: { readonly executor: Executor; readonly store: CalleeStore; readonly hubId: number },
+  around: CalleeCare & { readonly executor: Executor },
 ): Promise<SettledRewind | undefined> {
   const rewound = live.memory?.rewound;
   if (rewound === undefined) return undefined;

@@ -45,6 +45,7 @@ export interface SessionOptions {
   /** Of this process. */
   readonly own: Clock;
   readonly limits: ExecutionLimits;
+  readonly newExecutionId: () => string;
   readonly log: Logger;
   /** Instances may be claimable, or there is room for more. */
   readonly onRoom: () => void;

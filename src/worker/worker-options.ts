@@ -29,4 +29,6 @@ export interface WorkerOptions {
   readonly limits?: ExecutionLimits;
   /** Default: that of the process. */
   readonly clock?: Clock;
+  /** Makes the ids of executions that turns begin. Default: 32 random hex digits. */
+  readonly newExecutionId?: () => string;
 }

@@ -16,6 +16,7 @@ import { DatabaseClock } from './database-clock.ts';
 import { ForeignVersions } from './foreign-versions.ts';
 import { abortAll, defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
+import { newExecutionId } from './new-execution.ts';
 import { openSession, take, type Lease, type Session } from './session.ts';
 import { WorkLoop } from './work-loop.ts';
 import type { WorkerOptions } from './worker-options.ts';
@@ -171,6 +172,7 @@ export class Worker {
       clock: this.#clock,
       own: this.#own,
       limits: this.#options.limits ?? defaultLimits,
+      newExecutionId: this.#options.newExecutionId ?? newExecutionId,
       onRoom: () => this.#claimLoop.resume(),
       onTimer: (fireAt) => this.#armTimer(fireAt),
     });

@@ -93,11 +93,19 @@ export function record(actions: readonly Action[]): HistoryEvent[] {
         return [{ type: 'TaskScheduled', timestamp, eventId: id, ...rest }];
       }
       case 'CreateTimer':
-        return [{ type: 'TimerCreated', timestamp, eventId: action.id, fireAt: action.fireAt }];
+        return [
+          {
+            type: 'TimerCreated',
+            timestamp,
+            eventId: action.id,
+            fireAt: action.fireAt,
+            ...(action.retryOf === undefined ? {} : { retryOf: action.retryOf }),
+          },
+        ];
       case 'CancelTimer':
         return [];
       case 'CreateSubOrchestration': {
-        const { id, type: _, tags: __, ...rest } = action;
+        const { id, type: _, ...rest } = action;
         return [{ type: 'SubOrchestrationInstanceCreated', timestamp, eventId: id, ...rest }];
       }
       case 'ContinueAsNew':

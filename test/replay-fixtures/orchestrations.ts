@@ -2,7 +2,7 @@
  * What the recorded histories are histories of. This code stands still: an orchestration that was recorded is never
  * changed again, for it must decide the same for ever. What is new gets a new name, and a scenario.
  */
-import { activity, orchestration, type OrchestrationDefinition } from 'perdure';
+import { activity, entity, orchestration, type OrchestrationDefinition } from 'perdure';
 
 const work = activity('Work', async (input: { readonly id: number; readonly failures?: number }, ctx) => {
   if (ctx.attempt <= (input.failures ?? 0)) throw new RangeError(`no ${input.id}, attempt ${ctx.attempt}`);
@@ -74,8 +74,67 @@ export const caller = orchestration('Caller', async (ctx) => {
   return [response.statusCode, response.content];
 });
 
+const child = orchestration('Child', async (ctx, failures: number) => {
+  return await ctx.callActivity(work, { id: 7, failures });
+});
+
+export const parent = orchestration('Parent', async (ctx) => {
+  const retry = { firstRetryIntervalInMilliseconds: 1_000, maxNumberOfAttempts: 2 };
+  const both = await Promise.all([
+    ctx.callSubOrchestrator(child, 0),
+    ctx.callSubOrchestrator(child, 0, { instanceId: 'named-child', version: '2' }),
+  ]);
+  try {
+    await ctx.callSubOrchestrator(child, 1, { retry });
+    return 'never';
+  } catch (error) {
+    return [both, error instanceof Error ? error.name : error];
+  }
+});
+
+export const rewound = orchestration('Rewound', async (ctx) => {
+  await ctx.createTimer('1s');
+  return await ctx.callSubOrchestrator(child, 1);
+});
+
+export const eternal = orchestration('Eternal', async (ctx, round: number) => {
+  const event = await ctx.waitForExternalEvent<string>('Tick');
+  ctx.setCustomStatus({ round, event });
+  if (round < 2) ctx.continueAsNew(round + 1);
+  else await ctx.createTimer('1h');
+});
+
+export const counter = entity('Counter', {
+  initialState: () => 0,
+  operations: {
+    add: (ctx, n: number) => (ctx.state += n),
+    fail: () => {
+      throw new RangeError('no');
+    },
+  },
+});
+
+export const locks = orchestration('Locks', async (ctx) => {
+  const [a, b] = [counter.id('a'), counter.id('b')];
+  ctx.signalEntity(a, 'add', 1);
+  const lock = await ctx.lock([b, a]);
+  const sums = [await ctx.callEntity(a, 'add', 2), await ctx.callEntity(b, 'add', 3)];
+  lock.release();
+  try {
+    await ctx.callEntity(a, 'fail');
+    return 'never';
+  } catch (error) {
+    return [sums, error instanceof Error ? error.name : error];
+  }
+});
+
 /** Everything that the scenarios run. */
 export const definitions: readonly OrchestrationDefinition<never, unknown>[] = [
+  child,
+  parent,
+  rewound,
+  eternal,
+  locks,
   timers,
   events,
   retries,
@@ -87,3 +146,5 @@ export const definitions: readonly OrchestrationDefinition<never, unknown>[] = [
 ];
 
 export const activities = [work];
+
+export const entities = [counter];

@@ -7,11 +7,16 @@ import {
   activities,
   caller,
   definitions,
+  entities,
+  eternal,
   events,
   failing,
   fanOut,
   generator,
+  locks,
+  parent,
   retries,
+  rewound,
   sender,
   timers,
 } from './orchestrations.ts';
@@ -141,6 +146,35 @@ export const scenarios: readonly Scenario[] = [
       await env.advance('1h');
     },
   },
+  {
+    name: 'sub-orchestrations',
+    play: async (env) => {
+      await env.client.startNew(parent, { instanceId });
+      await env.advance('1m');
+    },
+  },
+  {
+    name: 'rewound-with-its-child',
+    play: async (env) => {
+      await env.client.startNew(rewound, { instanceId });
+      await env.advance('1m');
+      await env.client.rewind(instanceId, 'again');
+    },
+  },
+  {
+    name: 'continued-as-new',
+    play: async (env) => {
+      await env.client.startNew(eternal, { instanceId, input: 0 });
+      for (const data of ['a', 'b', 'c', 'd']) await env.raiseEvent(instanceId, 'Tick', data);
+    },
+  },
+  {
+    name: 'entities-locked',
+    play: async (env) => {
+      await env.client.startNew(locks, { instanceId });
+      await env.advance('1m');
+    },
+  },
 ];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -152,6 +186,7 @@ export async function recordScenario({ play }: Scenario): Promise<OrchestrationH
       ...Object.values(order),
       ...definitions,
       ...activities,
+      ...entities,
       mock(order.generateColor, ({ color }) => ({ color, picture: `${color}.png` })),
       mockHttp(({ method, uri }) =>
         method === 'POST' ? { statusCode: 202, headers: { location: `${uri}/1` } } : { content: 'done' },
