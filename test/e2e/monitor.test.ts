@@ -1,4 +1,4 @@
-/** The monitor sample as users run it: an order, polls, a report. */
+/** The monitor sample, started without the flag that it needs; samples.test.ts starts it with it. */
 import { expect, it } from 'vitest';
 import { management, send } from '../support/http.ts';
 import { testDatabase } from '../support/postgres.ts';
@@ -22,17 +22,6 @@ async function start(flags: readonly string[]) {
     { what: 'the monitor to end', timeoutMs: 30_000, intervalMs: 100 },
   );
 }
-
-it('the monitor polls the slow service until the report is ready', async () => {
-  const ended = await start(['--http-allow', '127.0.0.1', '--task-hub', 'allowed']);
-  expect(ended).toMatchObject({ runtimeStatus: 'Completed', output: { rows: 42 } });
-  const requests = ended.historyEvents.filter(
-    (event: { FunctionName?: string; EventType: string }) =>
-      event.FunctionName === 'BuiltIn::HttpActivity' && event.EventType === 'TaskCompleted',
-  );
-  // The order, polls while it is made (6 s, one each 2 s), and the report.
-  expect(requests.length).toBeGreaterThanOrEqual(4);
-}, 90_000);
 
 it('without --http-allow it fails, and says which flag is missing', async () => {
   const ended = await start(['--task-hub', 'refused']);
