@@ -163,6 +163,40 @@ inBothModes('patterns of durable-functions', ({ open, database }) => {
     expect((await server.inject('/api/counters/b')).json()).toEqual({ entityExists: false });
   });
 
+  it('counter: an orchestration signals it, calls it, and catches what an operation throws', async () => {
+    df.app.entity<number>('Counter', (context) => {
+      const value = context.df.getState(() => 0) ?? 0;
+      switch (context.df.operationName) {
+        case 'add':
+          context.df.setState(value + (context.df.getInput<number>() ?? 0));
+          break;
+        case 'get':
+          context.df.return(value);
+          break;
+        default:
+          throw new RangeError(`no operation ${context.df.operationName ?? ''}`);
+      }
+    });
+    df.app.orchestration('Counts', function* (context) {
+      const id = new df.EntityId('Counter', context.df.instanceId);
+      context.df.signalEntity(id, 'add', 2);
+      yield context.df.callEntity(id, 'add', 3);
+      let refused = '';
+      try {
+        yield context.df.callEntity(id, 'divide');
+      } catch (error) {
+        refused = String(error);
+      }
+      const [sum]: number[] = yield context.df.Task.all([context.df.callEntity(id, 'get')]);
+      return { sum, refused };
+    });
+    const hub = await openRegistered();
+    expect((await hub.run('Counts')).output).toEqual({
+      sum: 5,
+      refused: expect.stringContaining('no operation divide') as string,
+    });
+  });
+
   it('singleton: an HTTP function starts an instance that must run once', async () => {
     df.app.orchestration('Waits', function* (context) {
       return yield context.df.waitForExternalEvent('Go');
