@@ -22,6 +22,7 @@ export interface BatcherOptions<Item, Result> {
 
 interface Waiting<Item, Result> {
   readonly item: Item;
+  readonly weight: number;
   readonly resolve: (result: Result | PromiseLike<Result>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -29,6 +30,7 @@ interface Waiting<Item, Result> {
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
   #waiting: Waiting<Item, Result>[] = [];
+  #waitingWeight = 0;
   #underWay = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
@@ -44,7 +46,9 @@ export class Batcher<Item, Result> {
 
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      const weight = this.#options.weigh?.(item) ?? 0;
+      this.#waitingWeight += weight;
+      this.#waiting.push({ item, weight, resolve, reject });
       this.#schedule();
     });
   }
@@ -66,18 +70,33 @@ export class Batcher<Item, Result> {
   }
 
   #take(): readonly Waiting<Item, Result>[] {
-    const { maxItems, maxWeight = Number.POSITIVE_INFINITY, weigh, distinctBy } = this.#options;
-    if (weigh === undefined && distinctBy === undefined && this.#waiting.length <= maxItems) {
+    const { maxItems, maxWeight = Number.POSITIVE_INFINITY, distinctBy } = this.#options;
+    if (distinctBy === undefined && this.#waiting.length <= maxItems && this.#waitingWeight <= maxWeight) {
       const all = this.#waiting;
       this.#waiting = [];
+      this.#waitingWeight = 0;
       return all;
     }
+    const batch = this.#takeSome({ maxItems, maxWeight, distinctBy });
+    for (const { weight } of batch) this.#waitingWeight -= weight;
+    return batch;
+  }
+
+  #takeSome({
+    maxItems,
+    maxWeight,
+    distinctBy,
+  }: {
+    readonly maxItems: number;
+    readonly maxWeight: number;
+    readonly distinctBy: ((item: Item) => string) | undefined;
+  }): readonly Waiting<Item, Result>[] {
     const batch: Waiting<Item, Result>[] = [];
     const rest: Waiting<Item, Result>[] = [];
     const seen = new Set<string>();
     let weight = 0;
     for (const [index, waiting] of this.#waiting.entries()) {
-      const own = weigh?.(waiting.item) ?? 0;
+      const own = waiting.weight;
       if (batch.length > 0 && (batch.length >= maxItems || weight + own > maxWeight)) {
         // All that follow wait too: a light one must not overtake a heavy one.
         this.#waiting = rest.concat(this.#waiting.slice(index));

@@ -37,10 +37,14 @@ export function weightOf(turn: TurnCommit): number {
     if ('input' in event) weight += event.input?.length ?? 0;
     if ('result' in event) weight += event.result?.length ?? 0;
   }
-  for (const { event } of [...turn.messages, ...(turn.entityMessages ?? [])]) {
-    weight += 200;
-    if ('input' in event) weight += event.input?.length ?? 0;
-    if ('result' in event) weight += event.result?.length ?? 0;
-  }
+  for (const { event } of turn.messages) weight += 200 + lengthOf(event);
+  if (turn.entityMessages !== undefined) for (const { event } of turn.entityMessages) weight += 200 + lengthOf(event);
   return weight;
+}
+
+function lengthOf(event: { readonly input?: string } | { readonly result?: string } | object): number {
+  let length = 0;
+  if ('input' in event) length += event.input?.length ?? 0;
+  if ('result' in event) length += event.result?.length ?? 0;
+  return length;
 }

@@ -17,6 +17,7 @@ import type { Version } from '../../model/versions.ts';
 import type {
   MessageToEntity,
   NewActivityTask,
+  NewChild,
   NewTimer,
   OutgoingMessage,
   OwnedInstance,
@@ -28,6 +29,9 @@ import { terminateChildren, toChild, toChildAgain } from './sub-orchestrations.t
 import { statusOf, type ExecutionState } from './execution-state.ts';
 import type { OpenedTurn } from './open-turn.ts';
 import { findOverCount, findOverSize, noLimits, type ExecutionLimits } from './turn-limits.ts';
+
+/** Shared by all who have none. */
+const none: readonly never[] = [];
 
 /** What closing needs beside the decision. */
 export interface CloseRequest {
@@ -97,16 +101,13 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
     request.decision === undefined ? request.instance.customStatus : (request.decision.customStatus ?? null);
   const next =
     continuation === undefined ? null : nextExecution(continuation, { ...request, customStatus, suspended: after });
-  const messages = [...outcome.messages];
-  if (opened.terminated?.recursive === true) messages.push(...terminateChildren(state, opened.terminated.reason));
-  if (completion !== undefined && request.instance.parent !== null) {
-    messages.push(reportEnd(request.instance.parent, completion));
+  if (opened.terminated?.recursive === true) {
+    for (const message of terminateChildren(state, opened.terminated.reason)) outcome.send(message);
   }
-  // What ends can release nothing any more.
-  const released = goesOn ? [] : releaseAll(state.entityCalls, outcome.events, caller);
-  const renewed = goesOn ? request.renewed : undefined;
-  const again = (renewed?.entityCalls ?? []).map((called) => callAgain(called, caller));
-  const entityMessages = [...again, ...outcome.entityMessages, ...released];
+  if (completion !== undefined && request.instance.parent !== null) {
+    outcome.send(reportEnd(request.instance.parent, completion));
+  }
+  const entityMessages = messagesToEntities(outcome, { state, caller, renewed: request.renewed, goesOn });
   return {
     local,
     commit: {
@@ -121,21 +122,44 @@ export function closeTurn(request: CloseRequest): ClosedTurn {
       failure: completion?.failure ?? null,
       consumedMessages: opened.consumed,
       queuedTasks: queued,
-      timers: goesOn ? outcome.timers() : [],
-      cancelledTimers: goesOn ? outcome.cancelled : [],
+      timers: goesOn ? outcome.timers() : none,
+      cancelledTimers: goesOn ? outcome.cancelled : none,
       ...(timedOut.length === 0 ? {} : { cancelledTasks: timedOut }),
-      messages,
+      messages: outcome.messages,
       ...(entityMessages.length === 0 ? {} : { entityMessages }),
-      children: [
-        ...(renewed?.children ?? []).map((created) => toChildAgain(created, request)),
-        ...outcome.children.map((child) => toChild(child, request)),
-      ],
+      children: childrenOf(outcome, request, goesOn),
       next,
       keepOwnership: goesOn
         ? local.length > 0 || request.hasMore
         : next !== null && request.keepsNext?.(next.version) === true,
     },
   };
+}
+
+function messagesToEntities(
+  outcome: Outcome,
+  turn: {
+    readonly state: ExecutionState;
+    readonly caller: Caller;
+    readonly renewed: RenewedCalls | undefined;
+    readonly goesOn: boolean;
+  },
+): readonly MessageToEntity[] {
+  const { state, caller, renewed, goesOn } = turn;
+  // What ends can release nothing any more.
+  const released = goesOn ? none : releaseAll(state.entityCalls, outcome.events, caller);
+  const again = goesOn && renewed !== undefined ? renewed.entityCalls.map((called) => callAgain(called, caller)) : none;
+  if (released.length + again.length === 0) return outcome.entityMessages;
+  return [...again, ...outcome.entityMessages, ...released];
+}
+
+function childrenOf(outcome: Outcome, request: CloseRequest, goesOn: boolean): readonly NewChild[] {
+  const again = goesOn && request.renewed !== undefined ? request.renewed.children : none;
+  if (again.length + outcome.children.length === 0) return none;
+  return [
+    ...again.map((created) => toChildAgain(created, request)),
+    ...outcome.children.map((child) => toChild(child, request)),
+  ];
 }
 
 /** What the turn comes to; one that is too large fails its execution instead. */
@@ -178,13 +202,13 @@ function noExecution(): never {
 class Outcome {
   readonly events: HistoryEvent[] = [];
   readonly scheduled: TaskScheduled[] = [];
-  readonly cancelled: number[] = [];
-  readonly messages: OutgoingMessage[] = [];
-  readonly entityMessages: MessageToEntity[] = [];
-  readonly children: CreateSubOrchestration[] = [];
+  // Most turns have none of these: nothing is made for them, timers included.
+  #cancelled: number[] | undefined;
+  #messages: OutgoingMessage[] | undefined;
+  #entityMessages: MessageToEntity[] | undefined;
+  #children: CreateSubOrchestration[] | undefined;
   completion: ExecutionCompleted | undefined;
   continuation: ContinueAsNew | undefined;
-  /** Most turns have none: no map for them. */
   #timers: Map<number, NewTimer> | undefined;
   readonly #timestamp: number;
   readonly #caller: Caller;
@@ -223,12 +247,12 @@ class Outcome {
         return;
       case 'CancelTimer':
         // One that was created in this very turn never becomes a message.
-        if (this.#timers?.delete(action.timerId) !== true) this.cancelled.push(action.timerId);
+        if (this.#timers?.delete(action.timerId) !== true) this.cancel(action.timerId);
         return;
       case 'CreateSubOrchestration': {
         const { id, type: _, ...rest } = action;
         this.events.push({ type: 'SubOrchestrationInstanceCreated', timestamp, eventId: id, ...rest });
-        this.children.push(action);
+        (this.#children ??= []).push(action);
         return;
       }
       case 'ContinueAsNew':
@@ -237,7 +261,7 @@ class Outcome {
       case 'SendEvent': {
         const { id, type: _, instanceId, ...event } = action;
         this.events.push({ type: 'EventSent', timestamp, eventId: id, instanceId, ...event });
-        this.messages.push({ target: { kind: 'id', instanceId }, event: { type: 'EventRaised', ...event } });
+        this.send({ target: { kind: 'id', instanceId }, event: { type: 'EventRaised', ...event } });
         return;
       }
       case 'CallEntity':
@@ -246,7 +270,7 @@ class Outcome {
       case 'UnlockEntity': {
         const { event, message } = recordEntityCall(action, this.#caller, timestamp);
         this.events.push(event);
-        this.entityMessages.push(message);
+        (this.#entityMessages ??= []).push(message);
         return;
       }
       case 'CompleteOrchestration': {
@@ -257,6 +281,30 @@ class Outcome {
       default:
         assertNever(action);
     }
+  }
+
+  cancel(timerId: number): void {
+    (this.#cancelled ??= []).push(timerId);
+  }
+
+  send(message: OutgoingMessage): void {
+    (this.#messages ??= []).push(message);
+  }
+
+  get cancelled(): readonly number[] {
+    return this.#cancelled ?? none;
+  }
+
+  get messages(): readonly OutgoingMessage[] {
+    return this.#messages ?? none;
+  }
+
+  get entityMessages(): readonly MessageToEntity[] {
+    return this.#entityMessages ?? none;
+  }
+
+  get children(): readonly CreateSubOrchestration[] {
+    return this.#children ?? none;
   }
 
   terminate(reason: string | undefined): void {
@@ -274,7 +322,7 @@ class Outcome {
   }
 
   timers(): readonly NewTimer[] {
-    return this.#timers === undefined ? [] : [...this.#timers.values()];
+    return this.#timers === undefined ? none : [...this.#timers.values()];
   }
 
   #complete(event: ExecutionCompleted): void {
@@ -293,14 +341,14 @@ function recordRejected(events: readonly HistoryEvent[], decision: Decision | un
 
 /** Forgets the time-outs of activities that have ended. @returns the activities whose time was up */
 function endTimeouts(outcome: Outcome, state: ExecutionState, events: readonly HistoryEvent[]): readonly number[] {
-  const timedOut: number[] = [];
+  let timedOut: number[] | undefined;
   for (const event of events) {
     if (event.type !== 'TaskCompleted' && event.type !== 'TaskFailed') continue;
     const id = event.taskScheduledId;
-    if (event.type === 'TaskFailed' && event.timedOut === true) timedOut.push(id);
-    else if (state.openTasks.get(id)?.timeoutAt !== undefined) outcome.cancelled.push(id);
+    if (event.type === 'TaskFailed' && event.timedOut === true) (timedOut ??= []).push(id);
+    else if (state.openTasks.get(id)?.timeoutAt !== undefined) outcome.cancel(id);
   }
-  return timedOut;
+  return timedOut ?? none;
 }
 
 export function timeoutFailure(task: TaskScheduled, timeoutAt: number): Failure {
