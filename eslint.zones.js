@@ -21,6 +21,7 @@ export const zones = [
   { files: 'core/replay/drive-async.ts', src: ['model', 'core/replay'], packages: [], node: ['node:process'] },
   { files: 'store/store.ts', src: ['model', 'store/listing-store.ts'], packages: [], node: [] },
   { files: 'store/listing-store.ts', src: ['model'], packages: [], node: [] },
+  { files: 'store/once-store.ts', src: ['model', 'store/store.ts'], packages: [], node: [] },
   { files: 'store/access-store.ts', src: ['model'], packages: [], node: [] },
   // What every store says alike.
   { files: 'store/executable-names.ts', src: ['model'], packages: [], node: [] },
@@ -33,6 +34,7 @@ export const zones = [
       'flow',
       'store/store.ts',
       'store/access-store.ts',
+      'store/once-store.ts',
       'store/executable-names.ts',
       'store/continuation-token.ts',
       'store/activity-not-registered.ts',
@@ -79,7 +81,7 @@ export const zones = [
   },
   {
     files: 'client',
-    src: ['model', 'flow', 'store/store.ts', 'store/access-store.ts'],
+    src: ['model', 'flow', 'store/store.ts', 'store/access-store.ts', 'store/once-store.ts'],
     types: ['wire'],
     packages: [],
     node: 'all',
@@ -95,6 +97,7 @@ export const zones = [
       'client/entity-client.ts',
       'client/http-trigger.ts',
       'client/listing-client.ts',
+      'client/once.ts',
     ],
     packages: ['fastify', '@fastify/*', 'fastify-type-provider-zod', 'zod', 'secure-json-parse', 'type:pino'],
     node: 'all',

@@ -2,7 +2,6 @@
 import type pg from 'pg';
 import { pino, type Logger } from 'pino';
 import type { Access } from './client/access.ts';
-import { AuditPruning } from './client/audit-pruning.ts';
 import type { ClientSource, OrchestrationClient } from './client/client.ts';
 import { CompletionWaiters } from './client/completion-waiters.ts';
 import { DeclaredValues } from './client/declared-values.ts';
@@ -10,6 +9,8 @@ import { KnownFunctions } from './client/known-functions.ts';
 import { LocalAccess } from './client/local-access.ts';
 import { LocalClient } from './client/local-client.ts';
 import type { Placement } from './client/local-client-parts.ts';
+import { openOnce } from './client/once.ts';
+import { Pruning } from './client/pruning.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
 import { defaultLimits, type ExecutionLimits } from './core/state/turn-limits.ts';
 import { planRewind } from './core/state/rewind.ts';
@@ -17,9 +18,8 @@ import type { FunctionDefinition } from './model/functions.ts';
 import type { Versioning } from './model/versions.ts';
 import { DurableError } from './model/errors.ts';
 import { versionProblem } from './model/instance.ts';
-import { openPostgresStore } from './store/postgres/index.ts';
+import { openPostgresStore, type PostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
-import type { Store } from './store/store.ts';
 import { openDurableHttp, type DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
 import { Worker } from './worker/worker.ts';
@@ -193,11 +193,11 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     ...(worker ? { placement: worker } : {}),
   });
   const auditRetentionMs = options.auditRetentionMs ?? defaults.auditRetentionMs;
-  const pruning = new AuditPruning(() =>
-    store.access
-      .pruneAudit(auditRetentionMs)
-      .catch((error: unknown) => logger.warn({ err: error }, 'the audit log could not be pruned')),
-  );
+  const pruning = new Pruning(async () => {
+    const warn = (error: unknown): void => logger.warn({ err: error }, 'old records could not be removed');
+    if (auditRetentionMs > 0) await store.access.pruneAudit(auditRetentionMs).catch(warn);
+    await store.once.prune().catch(warn);
+  });
   let stopping: Promise<void> | undefined;
   return {
     client: clients.open(taskHub),
@@ -208,7 +208,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
       const url = options.directDatabaseUrl ?? options.databaseUrl;
       if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
       await worker?.start();
-      if (auditRetentionMs > 0) pruning.start();
+      pruning.start();
     },
     stop: () => {
       stopping ??= (async () => {
@@ -224,7 +224,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
 }
 
 function openClients(
-  store: Store,
+  store: PostgresStore,
   options: {
     readonly taskHub: string;
     readonly pollMs: number;
@@ -262,6 +262,12 @@ function openClients(
       if (opened.size < 1_000) opened.set(taskHub, client);
       return client;
     },
+    once: openOnce(store.once, (within, taskHub, audit) => {
+      // Nothing of it is to be seen before it is through: nobody takes the instance, nobody waits for effects.
+      const apart = { store: within, known: new KnownFunctions(within), placement: undefined, pollMs: 0 };
+      const all = { ...parts, ...apart, ...(audit === undefined ? {} : { audit }) };
+      return new LocalClient(taskHub, isServed(taskHub) ? { ...all, declared } : all);
+    }),
     ping: () => store.ping(),
     close: () => waiters.close(),
   };

@@ -3,6 +3,7 @@ import type { EntityClient } from './entity-client.ts';
 import type { EventDefinition } from '../model/events.ts';
 import type { OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { ListingClient } from './listing-client.ts';
+import type { Once } from './once.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 import type { OrchestrationHistory } from '../model/orchestration-history.ts';
 
@@ -226,6 +227,8 @@ export interface ClientSource {
    * @param audit for a client that is to do one thing: recorded together with what it does, where that can be
    */
   open(taskHub: string, audit?: AuditNote): OrchestrationClient;
+  /** For callers that name their calls and may repeat them. Absent: this source cannot remember any. */
+  readonly once?: Once;
   /** @throws DurableError `StoreUnavailable` when the database cannot be reached or is not migrated */
   ping(): Promise<void>;
 }

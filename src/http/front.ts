@@ -1,6 +1,7 @@
 /** What every route of the management API needs: the client for the hub that a request names, and its links. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClientSource, OrchestrationClient } from '../client/client.ts';
+import type { Once } from '../client/once.ts';
 import { DurableError } from '../model/errors.ts';
 import type { BaseUrl } from './base-url.ts';
 import { mount, mountOf, splitTarget } from './canonical-url.ts';
@@ -32,25 +33,30 @@ export class Front {
   readonly stopping: AbortSignal;
   readonly waiting: Places;
   readonly defaultClient: OrchestrationClient;
+  /** Remembers calls that carry an idempotency key. */
+  readonly once: Once | undefined;
   readonly #parts: FrontParts;
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
     this.stopping = parts.stopping;
+    this.once = parts.clients.once;
     this.waiting = new Places(parts.maxWaiting);
     this.defaultClient = parts.clients.open(parts.clients.defaultTaskHub);
   }
 
-  /** The client for the task hub that the request names, or the default one. */
+  /** The client for the task hub that the request names, or the default one; of a call that is made once, its own. */
   client(request: ManagementRequest): OrchestrationClient {
     const taskHub = request.query.value('taskHub');
     const { defaultTaskHub } = this.#parts.clients;
     const isDefault = taskHub === undefined || taskHub === defaultTaskHub;
+    if (taskHub !== undefined && taskHub.length > maxTaskHubLength) {
+      throw new DurableError('InvalidArgument', `A task hub's name has at most ${maxTaskHubLength} characters.`);
+    }
+    const call = request.once?.call;
+    if (call?.isOpen === true) return call.open(taskHub ?? defaultTaskHub, request.audit);
     if (isDefault) {
       return request.audit === undefined ? this.defaultClient : this.#parts.clients.open(defaultTaskHub, request.audit);
-    }
-    if (taskHub.length > maxTaskHubLength) {
-      throw new DurableError('InvalidArgument', `A task hub's name has at most ${maxTaskHubLength} characters.`);
     }
     return this.#parts.clients.open(taskHub, request.audit);
   }

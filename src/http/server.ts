@@ -17,6 +17,7 @@ import { auditHooks, rememberAudits } from './plugins/audit.ts';
 import { Gate, rememberCallers } from './plugins/auth.ts';
 import { allowOrigins } from './plugins/cors.ts';
 import { answerClientError, answerFrameworkError, handleErrors } from './plugins/error-handler.ts';
+import { idempotencyHooks, rememberCalls } from './plugins/idempotency.ts';
 import { isHealthPath, serveHealth } from './plugins/health.ts';
 import { acceptAnyBody } from './plugins/json-body.ts';
 import { documentRoutes, serveDocumentation } from './plugins/openapi.ts';
@@ -140,6 +141,7 @@ export async function createServer(
   rememberCallers(app);
   signer.remember(app);
   rememberAudits(app);
+  rememberCalls(app);
 
   limitConnections(app, limits);
   const isOverloaded = await watchPressure(app, limits);
@@ -159,6 +161,11 @@ export async function createServer(
       for (const hook of [gate.look, gate.requireCaller]) management.addHook('onRequest', hook);
       management.addHook('onRoute', (route) => {
         const operation = accessOf(route.schema?.operationId, String(route.method));
+        if (route.method === 'POST') {
+          const hooks = idempotencyHooks(front, { isBulk: route.url.startsWith(`${mount}/bulk/`) });
+          route.preHandler = [hooks.begin, route.preHandler ?? []].flat();
+          route.onSend = [route.onSend ?? [], hooks.finish].flat();
+        }
         const checks = [gate.requireOperation(operation), ...(operation.hasLinks === true ? [signer.prepare] : [])];
         if (access !== undefined && operation.audit !== undefined) {
           const hooks = auditHooks(access, {

@@ -8,6 +8,7 @@ import { sendJson } from './answers.ts';
 import type { Front, ManagementRequest } from './front.ts';
 import { checkStatusText, statusUri } from './links.ts';
 import { hasEnded, presentOutput, presentStatus } from './present.ts';
+import type { OnceExchange } from './plugins/idempotency.ts';
 import type { Query } from './query.ts';
 import { shownBy } from './shown.ts';
 
@@ -15,6 +16,8 @@ import { shownBy } from './shown.ts';
 const maxTimeoutMs = 2_147_483_647;
 /** Longer waits of status queries end after this: proxies would cut them, and callers may ask again. */
 const maxLongPollMs = 300_000;
+/** How long repetitions of a start that waits are turned away at most; then they get its links. */
+const maxUnderWayMs = 3_600_000;
 
 /**
  * How long a start is to wait, or `undefined`. `timeout` alone suffices: waiting does not poll. Checked before anything
@@ -57,6 +60,7 @@ export interface Exchange {
 
 /** 202 with the links of an instance just started. */
 export function sendStarted({ front, request, reply }: Exchange, instanceId: string): FastifyReply {
+  if (request.once !== undefined) request.once.started = instanceId;
   const links = front.links(request);
   void reply.header('location', statusUri(links, instanceId)).header('retry-after', '10');
   return sendJson(reply, 202, checkStatusText(links, instanceId));
@@ -72,7 +76,8 @@ export async function sendEnded(
   wait: { readonly instanceId: string; readonly timeoutMs: number },
 ): Promise<FastifyReply> {
   const { front, request, reply } = exchange;
-  const instance = await waitForEnd(exchange, client, wait).catch((error: unknown) => {
+  const watching = request.once === undefined ? client : await storedFor(exchange, request.once, wait);
+  const instance = await waitForEnd(exchange, watching, wait).catch((error: unknown) => {
     // It is started, whatever becomes of the wait of a caller that has left, or as the server stops.
     if (front.stopping.aborted || reply.raw.destroyed) return undefined;
     throw error;
@@ -80,8 +85,20 @@ export async function sendEnded(
   if (instance === undefined || !hasEnded(instance)) return sendStarted(exchange, wait.instanceId);
   if (instance.runtimeStatus === 'Completed') return sendJson(reply, 200, presentOutput(instance));
   const shown = shownBy(request.query);
-  const status = shown.history ? await client.getStatus(wait.instanceId, { showHistory: true }) : instance;
+  const status = shown.history ? await watching.getStatus(wait.instanceId, { showHistory: true }) : instance;
   return sendJson(reply, 200, presentStatus(status ?? instance, shown));
+}
+
+/** What was started begins when it is stored, before its end can be waited for; until then its answer is not known. */
+async function storedFor(
+  { front, request }: Exchange,
+  once: OnceExchange,
+  { instanceId, timeoutMs }: { readonly instanceId: string; readonly timeoutMs: number },
+): Promise<OrchestrationClient> {
+  once.started = instanceId;
+  const underWayMs = Math.min(timeoutMs, maxUnderWayMs) + 5_000;
+  await once.call.keep({ status: 202, body: null, started: instanceId }, { underWayMs });
+  return front.client(request);
 }
 
 /**

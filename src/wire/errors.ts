@@ -35,3 +35,12 @@ export const commonErrors = {
     headers: { 'Retry-After': { type: 'string' } },
   }),
 };
+
+/** What any POST can answer to a call with an `Idempotency-Key`. */
+export const repeatErrors = {
+  409: errorBody.meta({
+    description: 'A call with the same `Idempotency-Key` is under way; see `Retry-After`.',
+    headers: { 'Retry-After': { type: 'string' } },
+  }),
+  422: errorBody.meta({ description: 'The `Idempotency-Key` was used for another request.' }),
+};

@@ -82,3 +82,16 @@ export function answer<T extends z.ZodType>(schema: T, description: string, head
         }),
   });
 }
+
+/** What any POST may carry. */
+export const postHeaders = z.object({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'Names the call, for a day: repeated with the same key it is not carried out again, and answered as the first time. ' +
+        '1 to 255 visible ASCII characters.',
+      examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
+    }),
+});

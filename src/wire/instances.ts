@@ -6,6 +6,7 @@ import {
   linkExpiresIn,
   payload,
   pollingInterval,
+  postHeaders,
   reasonQuery,
   runtimeStatus,
   showHistory,
@@ -142,6 +143,8 @@ export const instanceCounts = z
     ),
   })
   .meta({ id: 'InstanceCounts' });
+
+export const bulkHeaders = postHeaders.extend(listHeaders.shape);
 
 export const bulkQuery = reasonQuery.extend({
   ...instanceFilter,

@@ -1,6 +1,6 @@
 /** What operators do is recorded: who, when, from where, why, on what, and what came of it. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { AuditPruning } from '../../src/client/audit-pruning.ts';
+import { Pruning } from '../../src/client/pruning.ts';
 import { openPostgresStore } from '../../src/store/postgres/index.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Api, expectEmpty, expectError, stage, W } from './support.ts';
@@ -262,7 +262,7 @@ test('records that are old enough are removed, the others stay', async () => {
   expectEmpty(await steer('new-one', 'terminate'), 404);
   await it6.query(`update audit set at = now() - interval '91 days' where target = 'old-one'`);
   const store = openPostgresStore({ connectionString: it6.database.url, schema: it6.database.schema });
-  const pruning = new AuditPruning(() => store.access.pruneAudit(90 * 86_400_000));
+  const pruning = new Pruning(() => store.access.pruneAudit(90 * 86_400_000));
   try {
     pruning.start(1);
     await waitFor(async () => (await audit('target=old-one')).length === 0, { what: 'the old record to go' });

@@ -147,10 +147,11 @@ function callOf(operation: Operation) {
       query: fc.tuple(...inQuery.map((one) => fc.option(valueOf(one), { nil: undefined, freq: 2 }))),
       unknown: fc.option(fc.constantFrom('foo=bar', 'constructor=1', '=', '&&'), { nil: undefined }),
       token: fc.option(fc.constantFrom('', 'garbage', 'eyJ9.0123456789'), { nil: undefined, freq: 4 }),
+      once: fc.option(fc.constantFrom('', 'one', 'two', 'a b', 'x'.repeat(256)), { nil: undefined, freq: 3 }),
       type: fc.constantFrom('application/json', 'text/plain', 'garbage', 'application/json; charset=utf-16', ''),
       body: operation.hasBody || operation.method === 'POST' ? body : fc.constant(undefined),
     })
-    .map(({ path, query, unknown, token, type, body }) => {
+    .map(({ path, query, unknown, token, once, type, body }) => {
       const filled = inPath.reduce((text, one, at) => text.replace(`{${one.name}}`, path[at] ?? ''), operation.path);
       const parts = inQuery.flatMap((one, at) => (query[at] === undefined ? [] : [`${one.name}=${query[at]}`]));
       return {
@@ -158,6 +159,7 @@ function callOf(operation: Operation) {
         headers: {
           ...(type === '' ? {} : { 'content-type': type }),
           ...(token === undefined ? {} : { 'x-ms-continuation-token': token }),
+          ...(once === undefined ? {} : { 'idempotency-key': once }),
         },
         ...(body === undefined ? {} : { raw: body }),
       };

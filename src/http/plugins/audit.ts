@@ -49,6 +49,11 @@ class AuditTrail implements AuditNote {
     this.#isStored = true;
   }
 
+  /** What was stored was taken back. */
+  lost(): void {
+    this.#isStored = false;
+  }
+
   endedLive(): void {
     this.#hasEndedLive = true;
   }
@@ -142,11 +147,13 @@ function targetOf({ params }: FastifyRequest): string | undefined {
 
 /** The query of an action on many, without the key. */
 function filtersOf(request: FastifyRequest): string {
-  const parts = splitTarget(request.url).tail.slice(1).split('&');
-  return parts
-    .filter((part) => !/^\s*(?:%63|c)(?:%6f|o)(?:%64|d)(?:%65|e)\s*=/i.test(part))
-    .join('&')
-    .slice(0, maxDetailLength);
+  return withoutKey(splitTarget(request.url).tail).slice(0, maxDetailLength);
+}
+
+/** A query string as it was sent, without `?` and the key. */
+export function withoutKey(tail: string): string {
+  const parts = tail.slice(1).split('&');
+  return parts.filter((part) => !/^\s*(?:%63|c)(?:%6f|o)(?:%64|d)(?:%65|e)\s*=/i.test(part)).join('&');
 }
 
 function outcomeOf(status: number): AuditOutcome {

@@ -1,8 +1,8 @@
 import { bulkOperations, type BulkOperation } from '../../client/listing-client.ts';
 import { DurableError } from '../../model/errors.ts';
-import { commonErrors, errorBody } from '../../wire/errors.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
 import { answer } from '../../wire/fields.ts';
-import { bulkQuery, bulkResult, bulkTerminateQuery, listHeaders } from '../../wire/instances.ts';
+import { bulkHeaders, bulkQuery, bulkResult, bulkTerminateQuery } from '../../wire/instances.ts';
 import { sendJson } from '../answers.ts';
 import { instanceFilter } from '../filters.ts';
 import type { Front, ManagementRequest, Route } from '../front.ts';
@@ -28,9 +28,10 @@ export const bulk: Route = (app, front) => {
       summary: summaries[operation],
       tags: ['Instances'],
       querystring: operation === 'terminate' ? bulkTerminateQuery : bulkQuery,
-      headers: listHeaders,
+      headers: bulkHeaders,
       response: {
         ...commonErrors,
+        ...repeatErrors,
         200: answer(bulkResult, 'How many there were, also when there was none.', {
           [continuationHeader]: 'Send it with the next request to go on; empty when all is done.',
         }),

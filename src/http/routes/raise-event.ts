@@ -1,9 +1,8 @@
 import type { OrchestrationClient } from '../../client/client.ts';
 import { DurableError } from '../../model/errors.ts';
-import { commonErrors, errorBody } from '../../wire/errors.ts';
-import { answer, empty } from '../../wire/fields.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
+import { answer, commonQuery, empty, postHeaders } from '../../wire/fields.ts';
 import { eventBody, type EventParams, eventParams } from '../../wire/instances.ts';
-import { commonQuery } from '../../wire/fields.ts';
 import { sendEmpty } from '../answers.ts';
 import type { ManagementRequest, Route } from '../front.ts';
 import { instanceIdOf } from '../instance-id.ts';
@@ -20,9 +19,11 @@ export const raiseEvent: Route = (app, front) => {
     tags: ['Instances'],
     params: eventParams,
     querystring: commonQuery,
+    headers: postHeaders,
     body: eventBody,
     response: {
       ...commonErrors,
+      ...repeatErrors,
       202: empty('Stored; kept until the orchestrator waits for it.'),
       400: answer(errorBody, 'The content type is not `application/json`, or the body is no JSON.'),
       404: empty('There is no such instance.'),

@@ -1,7 +1,7 @@
 import type { OrchestrationClient } from '../../client/client.ts';
 import { DurableError } from '../../model/errors.ts';
-import { commonErrors, errorBody } from '../../wire/errors.ts';
-import { answer, payload } from '../../wire/fields.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
+import { answer, payload, postHeaders } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams, restartQuery } from '../../wire/instances.ts';
 import { checkStatus, startHeaders } from '../../wire/orchestrators.ts';
 import type { ManagementRequest, Route } from '../front.ts';
@@ -17,8 +17,10 @@ export const restartInstance: Route = (app, front) => {
     tags: ['Instances'],
     params: instanceParams,
     querystring: restartQuery,
+    headers: postHeaders,
     response: {
       ...commonErrors,
+      ...repeatErrors,
       200: answer(payload, 'With `timeout`: the output, or the status of an instance that failed or was terminated.'),
       202: answer(checkStatus, 'Started; the links manage the instance that runs now.', startHeaders),
       400: answer(errorBody, 'There is no such instance, or a value is not allowed.'),

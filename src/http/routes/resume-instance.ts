@@ -1,5 +1,5 @@
-import { commonErrors, errorBody } from '../../wire/errors.ts';
-import { answer, empty, reasonQuery } from '../../wire/fields.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
+import { answer, empty, postHeaders, reasonQuery } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams } from '../../wire/instances.ts';
 import { sendEmpty } from '../answers.ts';
 import type { Route } from '../front.ts';
@@ -14,8 +14,10 @@ export const resumeInstance: Route = (app, front) => {
     tags: ['Instances'],
     params: instanceParams,
     querystring: reasonQuery,
+    headers: postHeaders,
     response: {
       ...commonErrors,
+      ...repeatErrors,
       202: empty('Stored.'),
       404: empty('There is no such instance.'),
       409: answer(errorBody, 'It is not suspended.'),

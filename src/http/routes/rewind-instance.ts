@@ -1,6 +1,6 @@
 import { DurableError } from '../../model/errors.ts';
-import { commonErrors, errorText } from '../../wire/errors.ts';
-import { answer, empty, reasonQuery } from '../../wire/fields.ts';
+import { commonErrors, errorText, repeatErrors } from '../../wire/errors.ts';
+import { answer, empty, postHeaders, reasonQuery } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams } from '../../wire/instances.ts';
 import { sendEmpty } from '../answers.ts';
 import type { Route } from '../front.ts';
@@ -15,8 +15,10 @@ export const rewindInstance: Route = (app, front) => {
     tags: ['Instances'],
     params: instanceParams,
     querystring: reasonQuery,
+    headers: postHeaders,
     response: {
       ...commonErrors,
+      ...repeatErrors,
       202: empty('It runs again.'),
       404: answer(errorText, 'There is no such instance.'),
       412: answer(errorText, 'It has not failed.'),

@@ -1,4 +1,4 @@
-import { commonErrors, errorBody } from '../../wire/errors.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
 import {
   entityNameParams,
   entityParams,
@@ -7,7 +7,7 @@ import {
   type EntityNameParams,
   type EntityParams,
 } from '../../wire/entities.ts';
-import { answer, empty } from '../../wire/fields.ts';
+import { answer, empty, postHeaders } from '../../wire/fields.ts';
 import { sendEmpty } from '../answers.ts';
 import { entityOf, entityProblem, toEntityProblem } from '../entity-address.ts';
 import type { Front, ManagementRequest, Route } from '../front.ts';
@@ -24,7 +24,8 @@ export const signalEntity: Route = (app, front) => {
     tags: ['Entities'],
     querystring: signalQuery,
     body: signalBody,
-    response: signalAnswers,
+    headers: postHeaders,
+    response: { ...signalAnswers, ...repeatErrors },
   };
   app.post<{ Params: EntityParams; Querystring: Query }>(
     '/entities/:entityName/:entityKey',

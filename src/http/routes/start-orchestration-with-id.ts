@@ -1,3 +1,4 @@
+import { postHeaders } from '../../wire/fields.ts';
 import { startBody, startQuery, startWithIdParams, type StartWithIdParams } from '../../wire/orchestrators.ts';
 import type { Route } from '../front.ts';
 import type { Query } from '../query.ts';
@@ -11,6 +12,7 @@ export const startOrchestrationWithId: Route = (app, front) => {
     tags: ['Orchestrations'],
     params: startWithIdParams,
     querystring: startQuery,
+    headers: postHeaders,
     body: startBody,
     response: startAnswers,
   };

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { DurableError } from '../../model/errors.ts';
-import { commonErrors, errorBody } from '../../wire/errors.ts';
-import { answer, payload } from '../../wire/fields.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
+import { answer, payload, postHeaders } from '../../wire/fields.ts';
 import {
   checkStatus,
   startBody,
@@ -20,6 +20,7 @@ import { type Exchange, sendEnded, sendStarted, waitRequested } from '../waiting
 /** What both forms of a start answer. */
 export const startAnswers = {
   ...commonErrors,
+  ...repeatErrors,
   200: answer(payload, 'With `timeout`: the output, or the status of an instance that failed or was terminated.'),
   202: answer(checkStatus, 'Started; the links manage the instance.', startHeaders),
   400: answer(errorBody, 'The body is no JSON, a value is not allowed, or no worker knows the orchestrator.'),
@@ -36,6 +37,7 @@ export const startOrchestration: Route = (app, front) => {
     tags: ['Orchestrations'],
     params: startParams,
     querystring: startQuery,
+    headers: postHeaders,
     body: startBody,
     response: startAnswers,
   };

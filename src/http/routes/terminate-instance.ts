@@ -1,5 +1,5 @@
-import { commonErrors } from '../../wire/errors.ts';
-import { empty, terminateQuery } from '../../wire/fields.ts';
+import { commonErrors, repeatErrors } from '../../wire/errors.ts';
+import { empty, postHeaders, terminateQuery } from '../../wire/fields.ts';
 import { type InstanceParams, instanceParams } from '../../wire/instances.ts';
 import { sendEmpty } from '../answers.ts';
 import type { Route } from '../front.ts';
@@ -14,8 +14,10 @@ export const terminateInstance: Route = (app, front) => {
     tags: ['Instances'],
     params: instanceParams,
     querystring: terminateQuery,
+    headers: postHeaders,
     response: {
       ...commonErrors,
+      ...repeatErrors,
       202: empty('Stored.'),
       404: empty('There is no such instance.'),
       410: empty('It has ended.'),

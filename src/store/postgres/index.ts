@@ -2,25 +2,21 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import type { OrchestrationInstance } from '../../model/instance.ts';
-import type { ClientMessage, ClientStore, InstanceStart, SendOutcome, StartOutcome, Store } from '../store.ts';
+import type { WorkNotification } from '../../model/work.ts';
+import type { OnceStore } from '../once-store.ts';
+import type { NotificationBus, Store } from '../store.ts';
 import type { AccessStore } from '../access-store.ts';
 import { PostgresAccess } from './access.ts';
 import { Activities } from './activities.ts';
+import { clientStore } from './client-store.ts';
 import type { Database } from './database.ts';
 import { Entities } from './entities.ts';
-import { EntityQueries } from './entity-queries.ts';
-import { toStoreError } from './errors.ts';
-import { Hubs } from './hubs.ts';
-import { Instances } from './instances.ts';
 import { Listings } from './listings.ts';
 import { checkSchemaName } from './migrate.ts';
 import { Notifications } from './notifications.ts';
+import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
-import { nowMs, Runner, schemaTag, statement, tablesOf } from './sql.ts';
-import { Rewinds } from './rewinds.ts';
-import { Starts } from './starts.ts';
-import { Trees } from './trees.ts';
+import { Runner, schemaTag, tablesOf } from './sql.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Workers } from './workers.ts';
 
@@ -61,9 +57,10 @@ const sessionSettings =
 const maxHeartbeatMs = 5_000;
 const maxCloseMs = 2_000;
 
-/** A store that also holds keys and the audit log. */
+/** A store that also holds keys, the audit log, and what calls with an idempotency key were answered. */
 export interface PostgresStore extends Store {
   readonly access: AccessStore;
+  readonly once: OnceStore;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -108,11 +105,6 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   });
   void notifications.listen();
 
-  const hubs = new Hubs(forClients, tables);
-  const trees = new Trees(forClients, tables);
-  const instances = new Instances(forClients, tables);
-  const rewinds = new Rewinds(forClients, tables);
-  const starts = new Starts(forClients, tables);
   const listings = new Listings(
     new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
   );
@@ -121,87 +113,29 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const turnCommits = new TurnCommits(forWorkers, tables, closing.signal);
   const activities = new Activities(forWorkers, tables);
   const entities = new Entities(forWorkers, tables, closing.signal);
-  const clientEntities = new Entities(forClients, tables, closing.signal);
-  const entityQueries = new EntityQueries(forClients, tables);
   const leases = new Workers(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
-  const clock = statement('clock', `select ${nowMs} as now`);
-  const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
 
-  const client: ClientStore = {
-    notifications,
-    findHub: (name) => hubs.find(name),
-    ensureHub: (name) => hubs.ensure(name),
-    startInstance: async (start: InstanceStart): Promise<StartOutcome> => {
-      const outcome = await starts.add(start);
-      // Who waits for the end of the one that is gone must look again.
-      if (outcome.kind === 'created' && outcome.replaced !== undefined)
-        notifications.publish({ kind: 'ended', hubId: start.hubId, keys: [outcome.replaced] });
-      if (outcome.kind === 'created' && outcome.owner === null)
-        notifications.publish({ kind: 'instances', hubId: start.hubId });
-      return outcome;
-    },
-    sendMessage: async (message: ClientMessage): Promise<SendOutcome> => {
-      const { outcome, owned } = await instances.send(message);
-      if (outcome.kind === 'sent') {
-        notifications.publish(
-          owned
-            ? { kind: 'inbox', hubId: message.hubId, keys: [outcome.key] }
-            : { kind: 'instances', hubId: message.hubId },
-        );
-      }
-      return outcome;
-    },
-    terminatePending: (request) => instances.terminatePending(request),
-    getInstance: (hubId, instanceId, choice): Promise<OrchestrationInstance | undefined> =>
-      instances.get(hubId, instanceId, choice?.history ?? false),
-    findEnded: (keys) => instances.findEnded(keys),
-    listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
-    findOrchestrations: (hubId, filter, page) => listings.find(hubId, filter, page),
-    countInstances: (hubId, filter, signal) => listings.count(hubId, filter, signal),
-    findSuspension: (hubId, instanceId) => instances.findSuspension(hubId, instanceId),
-    rewindInstance: async (request) => {
-      const outcome = await rewinds.rewind(request);
-      if (outcome.kind === 'rewound') {
-        notifications.publish({ kind: 'instances', hubId: request.hubId });
-        notifications.publish({ kind: 'activities', hubId: request.hubId });
-      }
-      return outcome;
-    },
-    purgeInstance: (hubId, instanceId, audit) => instances.purge(hubId, instanceId, audit),
-    purgeTree: async (hubId, instanceId, audit) => {
-      const below = await trees.purgeBelow(hubId, instanceId);
-      if (below.kind !== 'purged') return below;
-      const root = await instances.purge(hubId, instanceId, audit);
-      if (root.kind === 'not-terminal') return { ...root, instanceId };
-      return { kind: 'purged', instances: below.instances + (root.kind === 'purged' ? 1 : 0) };
-    },
-    purgeInstances: (hubId, filter) => listings.purge(hubId, filter),
-    liveFunctionNames: (hubId) => clientWorkers.liveNames(hubId),
-    now: async () => {
-      const [row] = await forClients.rows<{ now: number }>(clock, []);
-      if (row === undefined) throw new Error('the database did not tell its time');
-      return row.now;
-    },
-    sendToEntity: async (message) => {
-      const told = await entityQueries.send(message);
-      const { hubId } = message;
-      if (told.some((one) => !one.owned)) notifications.publish({ kind: 'instances', hubId });
-      const keys = told.filter((one) => one.owned).map((one) => one.key);
-      if (keys.length > 0) notifications.publish({ kind: 'inbox', hubId, keys });
-    },
-    getEntity: (hubId, instanceId, { includeState }) => entityQueries.get(hubId, instanceId, includeState),
-    listEntities: (hubId, filter, page) => entityQueries.list(hubId, filter, page),
-    findEmptyEntities: (hubId, page) => clientEntities.findEmpty(hubId, page),
-    removeEmptyEntities: (found) => clientEntities.removeEmpty(found),
-    findOrphanedLocks: (hubId, page) => clientEntities.findOrphanedLocks(hubId, page),
-    ping: async () => {
-      await forClients.rows(ping, []);
-    },
-  };
+  const client = clientStore(forClients, { tables, notifications, listings, closing: closing.signal });
+  // Listings are read beside the transaction: nothing that is carried out once asks for one.
+  const once = new Once(forClients, tables, (connections) => {
+    const waiting: WorkNotification[] = [];
+    const bus: NotificationBus = {
+      publish: (notification) => void waiting.push(notification),
+      subscribe: (listener) => notifications.subscribe(listener),
+    };
+    const parts = { tables, notifications: bus, listings, closing: closing.signal };
+    return {
+      store: clientStore(new Runner(connections, settings), parts),
+      publish: () => {
+        for (const notification of waiting) notifications.publish(notification);
+      },
+    };
+  });
 
   return {
-    ...withStoreErrors(client),
+    ...client,
+    once,
     access: new PostgresAccess(forClients, tables),
     notifications,
     registerWorker: (worker) => leases.register(worker),
@@ -241,44 +175,4 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
  */
 function hearErrors(pool: pg.Pool): void {
   pool.on('connect', (client) => client.on('error', () => undefined));
-}
-
-/** Callers get coded errors instead of those of the driver. */
-function withStoreErrors(store: ClientStore): ClientStore {
-  const wrap =
-    <Arguments extends readonly unknown[], Result>(call: (...args: Arguments) => Promise<Result>) =>
-    async (...args: Arguments): Promise<Result> => {
-      try {
-        return await call(...args);
-      } catch (error) {
-        throw toStoreError(error);
-      }
-    };
-  return {
-    notifications: store.notifications,
-    findHub: wrap(store.findHub),
-    ensureHub: wrap(store.ensureHub),
-    startInstance: wrap(store.startInstance),
-    sendMessage: wrap(store.sendMessage),
-    terminatePending: wrap(store.terminatePending),
-    getInstance: wrap(store.getInstance),
-    findEnded: wrap(store.findEnded),
-    listInstances: wrap(store.listInstances),
-    findOrchestrations: wrap(store.findOrchestrations),
-    countInstances: wrap(store.countInstances),
-    findSuspension: wrap(store.findSuspension),
-    rewindInstance: wrap(store.rewindInstance),
-    purgeInstance: wrap(store.purgeInstance),
-    purgeTree: wrap(store.purgeTree),
-    purgeInstances: wrap(store.purgeInstances),
-    liveFunctionNames: wrap(store.liveFunctionNames),
-    now: wrap(store.now),
-    sendToEntity: wrap(store.sendToEntity),
-    getEntity: wrap(store.getEntity),
-    listEntities: wrap(store.listEntities),
-    findEmptyEntities: wrap(store.findEmptyEntities),
-    removeEmptyEntities: wrap(store.removeEmptyEntities),
-    findOrphanedLocks: wrap(store.findOrphanedLocks),
-    ping: wrap(store.ping),
-  };
 }

@@ -21,6 +21,7 @@ export interface Tables {
   readonly accessKeys: string;
   readonly linkSecrets: string;
   readonly audit: string;
+  readonly idempotentCalls: string;
   readonly entities: string;
   /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
   readonly knownKey: string;
@@ -40,6 +41,7 @@ export function tablesOf(schema: string): Tables {
     accessKeys: quoted('access_keys'),
     linkSecrets: quoted('link_secrets'),
     audit: quoted('audit'),
+    idempotentCalls: quoted('idempotent_calls'),
     entities: quoted('entities'),
     knownKey: quoted('known_key'),
   };
@@ -60,14 +62,19 @@ export function statement(name: string, text: string): Statement {
   return { name, text };
 }
 
+/** Where a runner's connections come from: a pool, or what behaves like one. */
+export interface Connections {
+  connect(): Promise<pg.PoolClient>;
+}
+
 /** Runs statements on one pool. */
 export class Runner {
-  readonly #pool: pg.Pool;
+  readonly #pool: Connections;
   readonly #prepared: boolean;
   readonly #prefix: string;
 
   /** @param options.prefix tells the statements of several schemas on one pool apart */
-  constructor(pool: pg.Pool, options: { readonly prepared: boolean; readonly prefix: string }) {
+  constructor(pool: Connections, options: { readonly prepared: boolean; readonly prefix: string }) {
     this.#pool = pool;
     this.#prepared = options.prepared;
     this.#prefix = options.prefix;
@@ -78,7 +85,7 @@ export class Runner {
    *   connection error leaves the outcome open.
    */
   async rows<Row extends pg.QueryResultRow>(what: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    const client = await this.#connect();
+    const client = await this.connect();
     let broken = false;
     try {
       const query = this.#prepared
@@ -93,7 +100,8 @@ export class Runner {
     }
   }
 
-  async #connect(): Promise<pg.PoolClient> {
+  /** A connection that the caller gives back. @throws DurableError `StoreUnavailable` when none was to be had */
+  async connect(): Promise<pg.PoolClient> {
     try {
       return await this.#pool.connect();
     } catch (error) {
@@ -105,7 +113,7 @@ export class Runner {
 
   /** Runs `work` in one transaction on one connection. */
   async transaction<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#connect();
+    const client = await this.connect();
     let broken: Error | undefined;
     try {
       await client.query('begin');

@@ -1,9 +1,9 @@
-/** Removes audit records that are old enough, now and then, as long as the process runs. */
+/** Removes records that are old enough, now and then, as long as the process runs. */
 
 const firstMs = 60_000;
 const everyMs = 3_600_000;
 
-export class AuditPruning {
+export class Pruning {
   readonly #prune: () => Promise<unknown>;
   #timer: NodeJS.Timeout | undefined;
 
