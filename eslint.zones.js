@@ -160,6 +160,23 @@ export const zones = [
     packages: [],
     node: [],
   },
+  // perdure/client: the verbs over HTTP. Brings no package along, and of our own nothing that needs one.
+  {
+    files: 'http-client',
+    src: [
+      'model',
+      'client/arguments.ts',
+      'client/client.ts',
+      'client/declared-values.ts',
+      'client/entity-client.ts',
+      'client/listing-client.ts',
+      'http/canonical-url.ts',
+      'http/links.ts',
+      'http/present.ts',
+    ],
+    packages: [],
+    node: [],
+  },
   {
     files: 'index.ts',
     src: [

@@ -7,6 +7,7 @@ export default defineConfig({
     // Samples and tests import the package by its own name, as users do; here that is the source, not dist.
     alias: [
       { find: /^perdure$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      { find: /^perdure\/client$/, replacement: fileURLToPath(new URL('src/http-client/index.ts', import.meta.url)) },
       {
         find: /^perdure\/durable-functions$/,
         replacement: fileURLToPath(new URL('src/durable-functions/index.ts', import.meta.url)),

@@ -66,7 +66,10 @@ export class LocalClient extends LocalListingClient implements OrchestrationClie
     this.#newId = parts.newId ?? newId;
   }
 
-  startNew<Input>(orchestration: OrchestrationReference<Input>, options: StartOptions<Input> = {}): Promise<string> {
+  async startNew<Input>(
+    orchestration: OrchestrationReference<Input>,
+    options: StartOptions<Input> = {},
+  ): Promise<string> {
     const { name, version: own } =
       typeof orchestration === 'string' ? { name: orchestration, version: undefined } : orchestration;
     const { input: value, ...settings } = options;

@@ -36,7 +36,7 @@ export class LocalEntityClient implements EntityClient {
     this.#parts = parts;
   }
 
-  signalEntity(entity: EntityAddress, operation: string, ...rest: unknown[]): Promise<void> {
+  async signalEntity(entity: EntityAddress, operation: string, ...rest: unknown[]): Promise<void> {
     const [input, options] = rest;
     const payload = toPayload(input, `input of operation '${operation}'`);
     const scheduledTime = scheduledTimeOf(options);

@@ -47,6 +47,7 @@ const operations: Readonly<Record<string, OperationAccess>> = {
   signalEntity: signal,
   signalEntityWithoutKey: signal,
   deleteEntity,
+  cleanEntityStorage: { scope: 'admin', audit: 'cleanEntityStorage' },
   deleteEntityWithoutKey: deleteEntity,
   bulkTerminate: { scope: 'admin', audit: 'bulkTerminate' },
   bulkSuspend: { scope: 'admin', audit: 'bulkSuspend' },

@@ -51,6 +51,14 @@ interface Rule {
   readonly retryAfter?: number;
 }
 
+/** Only a trigger of the user's own that is itself a client of some service can come to these. */
+const elsewhere: Rule = {
+  status: 502,
+  body: 'object',
+  message: 'Another service that this one called did not answer as it should.',
+  hideDetail: true,
+};
+
 /** Every code and its answer; does not compile when one is missing. */
 const rules: Readonly<Record<DurableErrorCode, Rule>> = {
   InvalidArgument: { status: 400, body: 'object', message: badArguments },
@@ -68,6 +76,10 @@ const rules: Readonly<Record<DurableErrorCode, Rule>> = {
   StoreUnavailable: unavailable('The database cannot be reached.'),
   OutcomeUnknown: unavailable('It is not known whether the request was carried out; look before you repeat it.'),
   StorageFull: unavailable('The database has no space left for writing.'),
+  Unauthorized: elsewhere,
+  Forbidden: elsewhere,
+  TooManyRequests: elsewhere,
+  ServiceUnavailable: elsewhere,
 };
 
 function unavailable(message: string): Rule {

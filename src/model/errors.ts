@@ -1,23 +1,30 @@
 /**
- * Everything a caller of the client may want to act on, by code. `http/plugins/error-handler.ts` maps every code to a
- * status and does not compile when one is missing.
+ * Everything a caller of the client may want to act on, by code. `http/problem.ts` maps every code to a status and does not
+ * compile when one is missing.
  */
-export type DurableErrorCode =
-  | 'InvalidArgument'
-  | 'OrchestratorNotRegistered'
-  | 'EntityNotRegistered'
-  | 'InstanceNotFound'
-  | 'InstanceAlreadyExists'
-  | 'InstanceTerminal'
-  | 'InstanceNotTerminal'
-  | 'InstanceNotFailed'
-  | 'InvalidTransition'
-  | 'PayloadTooLarge'
-  | 'KeyNotFound'
-  | 'KeyAlreadyExists'
-  | 'StoreUnavailable'
-  | 'OutcomeUnknown'
-  | 'StorageFull';
+export const durableErrorCodes = [
+  'InvalidArgument',
+  'OrchestratorNotRegistered',
+  'EntityNotRegistered',
+  'InstanceNotFound',
+  'InstanceAlreadyExists',
+  'InstanceTerminal',
+  'InstanceNotTerminal',
+  'InstanceNotFailed',
+  'InvalidTransition',
+  'PayloadTooLarge',
+  'KeyNotFound',
+  'KeyAlreadyExists',
+  'StoreUnavailable',
+  'OutcomeUnknown',
+  'StorageFull',
+  // Of clients that speak HTTP only: what the service, or the way to it, answers before it looks at what was asked.
+  'Unauthorized',
+  'Forbidden',
+  'TooManyRequests',
+  'ServiceUnavailable',
+] as const;
+export type DurableErrorCode = (typeof durableErrorCodes)[number];
 
 /** An expected error with a stable `code`; its message says what was wrong and what to do. */
 export class DurableError extends Error {

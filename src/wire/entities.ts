@@ -14,6 +14,10 @@ export type EntityNameParams = z.infer<typeof entityNameParams>;
 
 export const signalQuery = commonQuery.extend({
   op: z.string().optional().meta({ description: 'Name of the operation. Default: the empty name.' }),
+  scheduledTime: z
+    .string()
+    .optional()
+    .meta({ description: 'Do not deliver before this time: ISO 8601, no zone means UTC.' }),
 });
 
 export const signalBody = payload.meta({

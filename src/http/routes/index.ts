@@ -16,6 +16,8 @@ import { rewindInstance } from './rewind-instance.ts';
 import { signalEntity } from './signal-entity.ts';
 import { startOrchestrationWithId } from './start-orchestration-with-id.ts';
 import { startOrchestration } from './start-orchestration.ts';
+import { storedEntities } from './stored-entities.ts';
+import { storedInstances } from './stored-instances.ts';
 import { suspendInstance } from './suspend-instance.ts';
 import { terminateInstance } from './terminate-instance.ts';
 
@@ -38,4 +40,6 @@ export const routes: readonly Route[] = [
   deleteEntity,
   getEntity,
   listEntities,
+  storedInstances,
+  storedEntities,
 ];

@@ -39,7 +39,7 @@ export const signalEntity: Route = (app, front) => {
     },
     async (request, reply) => {
       const { entityName, entityKey } = request.params;
-      await send(front, request, { name: entityName, key: entityKey, operation: request.query.text('op') ?? '' });
+      await send(front, request, { name: entityName, key: entityKey, ...operationOf(request.query) });
       return sendEmpty(reply, 202);
     },
   );
@@ -54,8 +54,7 @@ export const signalEntity: Route = (app, front) => {
       },
     },
     async (request, reply) => {
-      const operation = request.query.text('op') ?? '';
-      await send(front, request, { name: request.params.entityName, key: '', operation });
+      await send(front, request, { name: request.params.entityName, key: '', ...operationOf(request.query) });
       return sendEmpty(reply, 202);
     },
   );
@@ -77,16 +76,26 @@ export const signalAnswers = {
 export async function send(
   front: Front,
   request: ManagementRequest,
-  to: { readonly name: string; readonly key: string; readonly operation: string },
+  to: { readonly name: string; readonly key: string; readonly operation: string; readonly scheduledTime?: Date },
 ): Promise<void> {
   const entity = entityOf(to.name, to.key);
   const input = inputOf(request);
-  const { operation } = to;
+  const { operation, scheduledTime } = to;
   try {
-    await front.client(request).signalEntityText({ entity, operation, ...(input === undefined ? {} : { input }) });
+    await front.client(request).signalEntityText({
+      entity,
+      operation,
+      ...(input === undefined ? {} : { input }),
+      ...(scheduledTime === undefined ? {} : { scheduledTime }),
+    });
   } catch (error) {
     throw toEntityProblem(error);
   }
+}
+
+function operationOf(query: Query): { readonly operation: string; readonly scheduledTime?: Date } {
+  const scheduledTime = query.instant('scheduledTime');
+  return { operation: query.text('op') ?? '', ...(scheduledTime === undefined ? {} : { scheduledTime }) };
 }
 
 /** JSON only when it says so: any other body is text. */
