@@ -2,6 +2,7 @@
  * Every sample, started as `npm start -- samples/<name>` does and driven with the curl lines of its page, to the end of
  * everything that it starts. A new sample is covered as soon as it is there.
  */
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
@@ -36,13 +37,26 @@ function flagsOf(sample: string): readonly string[] {
   return (found.groups?.['flags'] ?? '').split(' ').filter((flag) => flag !== '');
 }
 
-/** Makes the requests of a page in their order; each must be answered as the page says, status queries in time. */
-async function walk(sample: string, url: string): Promise<void> {
+/** The part of the README that leads through the order. */
+function orderJourney(): string {
+  const readme = readFileSync(`${root}/README.md`, 'utf8');
+  return readme.slice(readme.indexOf('## The order journey'), readme.indexOf('## Write your own functions'));
+}
+
+/**
+ * Starts a sample, makes the requests of a page in their order, each of which must be answered as the page says (status
+ * queries in time), and waits for the end of all that they started.
+ */
+async function walk(sample: string, page: string, flags: readonly string[]): Promise<void> {
+  const { url } = await startService({
+    modules: [`samples/${sample}`],
+    flags: ['--database-url', database.url, '--task-hub', `hub${randomBytes(4).toString('hex')}`, ...flags],
+  });
   const shell = new ShellLines();
-  const blocks = blocksOf(pageOf(sample));
+  const blocks = blocksOf(page);
   for (const [index, { language, text }] of blocks.entries()) {
     if (language !== 'sh') continue;
-    const lines = shellLines(text).filter((line) => !/^(npm|npx|#) /.test(line));
+    const lines = shellLines(text).filter((line) => !/^(npm|npx|kill|#) /.test(line));
     const next = blocks[index + 1];
     const last = lines.findLastIndex((line) => line.includes('curl '));
     for (const [at, line] of lines.entries()) {
@@ -53,6 +67,13 @@ async function walk(sample: string, url: string): Promise<void> {
       if (request.idInto !== undefined) shell.set(request.idInto, answer.split('"')[3] ?? '');
     }
   }
+  await vi.waitFor(async () => expect(await goingOn(url)).toEqual([]), patience);
+}
+
+/** Orchestrations that have not ended. Entities, whose ids begin with @, have no end. */
+async function goingOn(url: string): Promise<readonly unknown[]> {
+  const { body } = await send('GET', `${management(url)}/instances?runtimeStatus=Pending,Running,Suspended`);
+  return body.filter(({ instanceId }: { readonly instanceId: string }) => !instanceId.startsWith('@'));
 }
 
 /** The answer, once it is as expected: what is read may take a moment to become so. */
@@ -76,22 +97,11 @@ describe.each(samples)('samples/%s', (sample) => {
   });
 
   it('answers every curl line of its page as the page says, and everything comes to its end', async () => {
-    const { url } = await startService({
-      modules: [`samples/${sample}`],
-      flags: ['--database-url', database.url, '--task-hub', sample.replaceAll('-', ''), ...flagsOf(sample)],
-    });
-    await walk(sample, url);
-    await vi.waitFor(async () => {
-      const { body } = await send('GET', `${management(url)}/instances`);
-      // Entities, whose ids begin with @, have no end.
-      const going = body.filter(
-        ({ instanceId, runtimeStatus }: { instanceId: string; runtimeStatus: string }) =>
-          !instanceId.startsWith('@') && /Pending|Running|Suspended/.test(runtimeStatus),
-      );
-      expect(going).toEqual([]);
-    }, patience);
+    await walk(sample, pageOf(sample), flagsOf(sample));
   }, 90_000);
 });
+
+it('the order journey of the README, line by line', () => walk('order', orderJourney(), []), 90_000);
 
 it.each(readdirSync(`${root}/docs/concepts`))('the code that docs/concepts/%s shows is that of the sample', (page) => {
   for (const { language, text } of blocksOf(readFileSync(`${root}/docs/concepts/${page}`, 'utf8'))) {
