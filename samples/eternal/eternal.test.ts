@@ -17,6 +17,10 @@ it('stops when it is told to, also while it sleeps', async () => {
   const env = createTestEnvironment({ functions });
   const id = await env.client.startNew(cleanup, { input: { every: '1d' } });
   await env.advance('60h');
+  expect(await env.client.getStatus(id)).toMatchObject({
+    input: '{"every":"1d","rounds":2}',
+    customStatus: '{"rounds":3,"removed":3}',
+  });
   await env.raiseEvent(id, 'Stop', 'Ann');
   expect(await env.outputOf(id)).toEqual({ stoppedBy: 'Ann' });
   expect(env.activityCalls(removeOldFiles)).toHaveLength(3);
