@@ -44,9 +44,10 @@ export function isMissing({ status, text }: Answer): boolean {
   return status === 404 && text === '';
 }
 
-/** Turned away at the door: nothing of it was done. */
+/** Turned away at the door: nothing of it was done, or it is just being done by an earlier sending of it. */
 export function wasRefusedUnseen(answer: Answer): boolean {
   if (answer.status === 429) return true;
+  if (answer.status === 409) return typeOf(parsed(answer)) === 'IdempotencyKeyInUse';
   return answer.status === 503 && typeOf(parsed(answer)) === 'Overloaded';
 }
 
@@ -70,6 +71,9 @@ function codeOf(status: number): DurableErrorCode {
       return 'Unauthorized';
     case 403:
       return 'Forbidden';
+    case 409:
+      // The service knows the call, and not yet what comes of it.
+      return 'OutcomeUnknown';
     case 410:
       return 'InstanceTerminal';
     case 413:

@@ -98,7 +98,7 @@ export class HttpEntityClient implements EntityClient {
     const { removeEmptyEntities = true, releaseOrphanedLocks = true, continuationToken } = options;
     const answer = await this.#transport.send({
       method: 'POST',
-      path: '/clean-entities',
+      path: '/bulk/clean-entities',
       query: {
         removeEmptyEntities: String(removeEmptyEntities),
         releaseOrphanedLocks: String(releaseOrphanedLocks),

@@ -33,6 +33,11 @@ export interface HttpClientOptions {
    * turned away before it was looked at, reads, and starts under a fresh id. Default 3.
    */
   readonly retries?: number;
+  /**
+   * Every POST carries an `Idempotency-Key` of its own, so that all of them may be repeated and none is carried out twice. The
+   * service keeps what it answered for a day, which makes each such call dearer. Default `false`.
+   */
+  readonly idempotencyKeys?: boolean;
   /** Sent with every request, e.g. for a proxy in between. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: the global `fetch`. */
@@ -83,10 +88,13 @@ export class Transport {
    */
   async send(call: Call): Promise<Answer> {
     const deadline = performance.now() + this.#timeoutMs + (call.waitMs ?? 0);
+    const idempotencyKey =
+      this.#options.idempotencyKeys === true && call.method === 'POST' ? crypto.randomUUID() : undefined;
+    const isRepeatable = call.repeatable || idempotencyKey !== undefined;
     for (let attempt = 0; ; attempt += 1) {
-      const outcome = await this.#try(call, { deadline, attempt });
+      const outcome = await this.#try(call, { deadline, attempt, idempotencyKey });
       const pauseMs = pauseAfter(outcome, attempt);
-      const mayRepeat = call.repeatable ? outcome.failed : outcome.nothingDone;
+      const mayRepeat = isRepeatable ? outcome.failed : outcome.nothingDone;
       if (mayRepeat && attempt < this.#retries && performance.now() + pauseMs < deadline) {
         await pause(pauseMs, call.signal);
         continue;
@@ -96,10 +104,7 @@ export class Transport {
     }
   }
 
-  async #try(
-    call: Call,
-    { deadline, attempt }: { readonly deadline: number; readonly attempt: number },
-  ): Promise<Outcome> {
+  async #try(call: Call, { deadline, attempt, idempotencyKey }: Attempt): Promise<Outcome> {
     const { method, path, body, continuationToken, signal } = call;
     const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())));
     const send: Fetch = this.#options.fetch ?? fetch;
@@ -111,6 +116,7 @@ export class Transport {
           ...this.#options.headers,
           ...(this.#options.key === undefined ? {} : { 'x-functions-key': this.#options.key }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
           ...(continuationToken === undefined ? {} : { 'x-ms-continuation-token': continuationToken }),
         },
         ...(body === undefined ? {} : { body }),
@@ -148,6 +154,13 @@ export class Transport {
     const text = `The service at ${this.base} ${what}. It is not known whether the request was carried out; look before you repeat it.`;
     return new DurableError('OutcomeUnknown', text, { cause: error });
   }
+}
+
+interface Attempt {
+  readonly deadline: number;
+  /** From 0. */
+  readonly attempt: number;
+  readonly idempotencyKey: string | undefined;
 }
 
 interface Failure {

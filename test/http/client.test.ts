@@ -182,6 +182,23 @@ describe('what goes wrong on the way', () => {
     expect(await returning.startNew('Echo', { instanceId: 'i', onExisting: 'return' })).toBe('i');
   });
 
+  test('with a key for every call everything is repeated, under the same key, also while the first is under way', async () => {
+    const keys: unknown[] = [];
+    const client = await against(
+      ({ headers }, count) => {
+        keys.push(headers['idempotency-key']);
+        if (count === 1) return 'cut';
+        return count === 2 ? { status: 409, body: error('IdempotencyKeyInUse') } : { status: 202 };
+      },
+      { idempotencyKeys: true },
+    );
+    await client.terminate('i');
+    expect(keys).toHaveLength(3);
+    expect(new Set(keys).size).toBe(1);
+    await client.terminate('i');
+    expect(new Set(keys).size).toBe(2);
+  });
+
   test('what was turned away at the door is repeated, after the time that was asked for', async () => {
     for (const type of ['Overloaded', 'TooManyRequests']) {
       const status = type === 'Overloaded' ? 503 : 429;

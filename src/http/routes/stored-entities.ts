@@ -2,9 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { entityIdProblem, type EntityAddress } from '../../model/entity-id.ts';
 import type { EntityFilter } from '../../model/entity-work.ts';
 import { entityNameParams, entityParams, type EntityNameParams, type EntityParams } from '../../wire/entities.ts';
-import { commonErrors, errorBody } from '../../wire/errors.ts';
+import { commonErrors, errorBody, repeatErrors } from '../../wire/errors.ts';
 import { answer, empty } from '../../wire/fields.ts';
-import { listHeaders } from '../../wire/instances.ts';
+import { bulkHeaders, listHeaders } from '../../wire/instances.ts';
 import {
   cleanedEntities,
   cleanEntitiesQuery,
@@ -85,10 +85,14 @@ export const storedEntities: Route = (app, front) => {
     summary: 'Remove what empty entities left, and release locks that nobody holds',
     tags,
     querystring: cleanEntitiesQuery,
-    headers: listHeaders,
-    response: { ...commonErrors, 200: answer(cleanedEntities, 'What this call did; the token goes on.', page) },
+    headers: bulkHeaders,
+    response: {
+      ...commonErrors,
+      ...repeatErrors,
+      200: answer(cleanedEntities, 'What this call did; the token goes on.', page),
+    },
   };
-  app.post<{ Querystring: Query }>('/clean-entities', { schema: clean }, async (request, reply) => {
+  app.post<{ Querystring: Query }>('/bulk/clean-entities', { schema: clean }, async (request, reply) => {
     const { query } = request;
     const token = continuationToken(request);
     const options = {
