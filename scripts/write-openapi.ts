@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { LocalAccess } from '../src/client/local-access.ts';
-import type { ClientSource, OrchestrationClient } from '../src/client/client.ts';
+import type { ClientSource, LocalOrchestrationClient } from '../src/client/client.ts';
 import { createServer } from '../src/http/server.ts';
 import type { AccessStore } from '../src/store/access-store.ts';
 
@@ -13,7 +13,7 @@ const file = new URL('../openapi/openapi.json', import.meta.url);
 /** The document needs routes only; nobody calls a client. */
 const clients: ClientSource = {
   defaultTaskHub: 'default',
-  open: () => ({ taskHub: 'default' }) as OrchestrationClient,
+  open: () => ({ taskHub: 'default' }) as LocalOrchestrationClient,
   ping: () => Promise.resolve(),
 };
 

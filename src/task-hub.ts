@@ -249,7 +249,7 @@ function openClients(
   };
   const { declared, taskHub: served } = options;
   const isServed = (taskHub: string): boolean => taskHub.toLowerCase() === served.toLowerCase();
-  const opened = new Map<string, OrchestrationClient>();
+  const opened = new Map<string, LocalClient>();
   return {
     defaultTaskHub: options.taskHub,
     open: (taskHub, audit) => {

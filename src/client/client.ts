@@ -219,6 +219,19 @@ export interface DurableClient extends OrchestrationClient {
   ): Promise<Response>;
 }
 
+/** The end of an instance that a worker of this process has just committed; what else there is to know was not looked up. */
+export interface CompletedHere {
+  readonly runtimeStatus: 'Completed';
+  /** JSON text; `null` for none. */
+  readonly output: string | null;
+}
+
+/** What a client in the process of its workers can do beside. */
+export interface LocalOrchestrationClient extends OrchestrationClient {
+  /** As `waitForCompletion`, for callers that want nothing but the output of what completes: that needs no look. */
+  waitForOutput(instanceId: string, options?: WaitOptions): Promise<OrchestrationInstance | CompletedHere | undefined>;
+}
+
 /** Opens clients for the task hubs of one store; the HTTP front serves any hub that a request names. */
 export interface ClientSource {
   readonly defaultTaskHub: string;
@@ -226,7 +239,7 @@ export interface ClientSource {
    * Never fails: an unknown hub has no instances, and comes into being with its first start.
    * @param audit for a client that is to do one thing: recorded together with what it does, where that can be
    */
-  open(taskHub: string, audit?: AuditNote): OrchestrationClient;
+  open(taskHub: string, audit?: AuditNote): LocalOrchestrationClient;
   /** For callers that name their calls and may repeat them. Absent: this source cannot remember any. */
   readonly once?: Once;
   /** @throws DurableError `StoreUnavailable` when the database cannot be reached or is not migrated */

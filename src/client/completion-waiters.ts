@@ -4,6 +4,7 @@
  */
 import type { InstanceKey } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
+import type { CompletedHere } from './client.ts';
 
 /** Ends that are remembered, at least, for callers that look at an instance before they wait for it. */
 const remembered = 10_000;
@@ -18,7 +19,7 @@ export class CompletionWaiters {
   /** The first that is not forgotten. */
   #firstKnown = 0;
   #closed = false;
-  readonly #waiting = new Map<InstanceKey, Set<() => void>>();
+  readonly #waiting = new Map<InstanceKey, Set<(ended?: CompletedHere) => void>>();
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
 
@@ -26,7 +27,7 @@ export class CompletionWaiters {
     this.#store = store;
     this.#pollMs = pollMs;
     this.#unsubscribe = store.notifications.subscribe((notification) => {
-      if (notification.kind === 'ended') for (const key of notification.keys) this.#ended(key);
+      if (notification.kind === 'ended') for (const key of notification.keys) this.#ended(key, notification.output);
       else if (notification.kind === 'resync') void this.#look();
     });
   }
@@ -45,28 +46,33 @@ export class CompletionWaiters {
    * Resolves when the instance has ended, the time is up or the signal aborts, whichever is first. Ends before the call
    * are not seen: take a {@link mark} before the instance is looked at.
    * @param options.timeoutMs milliseconds
+   * @returns how it ended, if it completed in this process; else look
    */
-  wait(key: InstanceKey, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  wait(
+    key: InstanceKey,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<CompletedHere | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const waiters = this.#waiting.get(key) ?? new Set();
       this.#waiting.set(key, waiters);
-      const done = (): void => {
+      const done = (ended?: CompletedHere): void => {
         clearTimeout(timer);
-        options.signal?.removeEventListener('abort', done);
+        options.signal?.removeEventListener('abort', left);
         waiters.delete(done);
         if (waiters.size === 0 && this.#waiting.get(key) === waiters) this.#waiting.delete(key);
-        resolve();
+        resolve(ended);
       };
+      const left = (): void => done();
       // Longer delays than a timer can hold end early; the caller looks and waits again.
-      const timer = setTimeout(done, Math.min(options.timeoutMs, 2 ** 31 - 1));
-      options.signal?.addEventListener('abort', done, { once: true });
+      const timer = setTimeout(left, Math.min(options.timeoutMs, 2 ** 31 - 1));
+      options.signal?.addEventListener('abort', left, { once: true });
       waiters.add(done);
       this.#timer ??= setTimeout(() => void this.#look(), this.#pollMs);
     });
   }
 
-  #ended(key: InstanceKey): void {
+  #ended(key: InstanceKey, output: string | null | undefined): void {
     this.#endedAt.set(key, this.#endings);
     this.#endings += 1;
     if (this.#endedAt.size >= remembered) {
@@ -74,12 +80,14 @@ export class CompletionWaiters {
       this.#endedBefore = this.#endedAt;
       this.#endedAt = new Map();
     }
-    this.#wake(key);
+    this.#wake(key, output);
   }
 
-  #wake(key: InstanceKey): void {
+  #wake(key: InstanceKey, output?: string | null): void {
     const waiters = this.#waiting.get(key);
-    if (waiters !== undefined) for (const done of [...waiters]) done();
+    if (waiters === undefined) return;
+    const ended = output === undefined ? undefined : ({ runtimeStatus: 'Completed', output } as const);
+    for (const done of [...waiters]) done(ended);
   }
 
   async #look(): Promise<void> {

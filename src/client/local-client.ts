@@ -35,7 +35,8 @@ import {
 } from './arguments.ts';
 import type {
   GetStatusOptions,
-  OrchestrationClient,
+  CompletedHere,
+  LocalOrchestrationClient,
   OrchestrationReference,
   StartOptions,
   TextStart,
@@ -55,7 +56,7 @@ const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
 const latestStart = Date.UTC(9999, 11, 31);
 
-export class LocalClient extends LocalListingClient implements OrchestrationClient {
+export class LocalClient extends LocalListingClient implements LocalOrchestrationClient {
   readonly #parts: LocalClientParts;
   readonly #recent = new RecentStarts();
   readonly #newId: () => string;
@@ -297,23 +298,34 @@ export class LocalClient extends LocalListingClient implements OrchestrationClie
   }
 
   async waitForCompletion(instanceId: string, options: WaitOptions = {}): Promise<OrchestrationInstance | undefined> {
+    const ended = await this.waitForOutput(instanceId, options);
+    return ended === undefined || 'key' in ended ? ended : await this.getStatus(instanceId);
+  }
+
+  async waitForOutput(
+    instanceId: string,
+    options: WaitOptions = {},
+  ): Promise<OrchestrationInstance | CompletedHere | undefined> {
     const end = performance.now() + (options.timeoutMs ?? defaultWaitMs);
     const { waiters } = this.#parts;
-    const wait = (key: InstanceKey): Promise<void> =>
-      waiters.wait(key, {
-        timeoutMs: end - performance.now(),
-        ...(options.signal ? { signal: options.signal } : {}),
-      });
+    const { signal } = options;
+    const wait = (key: InstanceKey): Promise<CompletedHere | undefined> =>
+      waiters.wait(key, { timeoutMs: end - performance.now(), ...(signal ? { signal } : {}) });
     const recent = this.#recent.take(instanceId);
-    const mayWait = options.timeoutMs !== 0 && options.signal?.aborted !== true;
-    if (recent !== undefined && mayWait && !waiters.mayHaveEndedSince(recent.key, recent.mark)) await wait(recent.key);
+    const mayWait = options.timeoutMs !== 0 && signal?.aborted !== true;
+    if (recent !== undefined && mayWait && !waiters.mayHaveEndedSince(recent.key, recent.mark)) {
+      const completed = await wait(recent.key);
+      if (completed !== undefined) return completed;
+    }
     for (;;) {
       // From before the look, so that no end falls between it and the wait.
       const mark = waiters.mark();
       const instance = await this.getStatus(instanceId);
       if (instance === undefined || isTerminal(instance.runtimeStatus)) return instance;
-      if (end - performance.now() <= 0 || options.signal?.aborted === true) return instance;
-      if (!waiters.mayHaveEndedSince(instance.key, mark)) await wait(instance.key);
+      if (end - performance.now() <= 0 || signal?.aborted === true) return instance;
+      if (waiters.mayHaveEndedSince(instance.key, mark)) continue;
+      const completed = await wait(instance.key);
+      if (completed !== undefined) return completed;
     }
   }
 

@@ -3,12 +3,12 @@ import type { AuditNote } from '../model/access.ts';
 import type { IdempotentCall } from '../model/kept-answer.ts';
 import type { OnceBegin, OnceStore, OnceTransaction } from '../store/once-store.ts';
 import type { ClientStore } from '../store/store.ts';
-import type { OrchestrationClient } from './client.ts';
+import type { LocalOrchestrationClient } from './client.ts';
 
 /** A call that is made for the first time. To be kept or abandoned: until then its repetitions are turned away. */
 export interface OnceCall extends Omit<OnceTransaction, 'store'> {
   /** A client whose effects come with {@link OnceTransaction.keep}; until then. It does not wait for them. */
-  open(taskHub: string, audit?: AuditNote): OrchestrationClient;
+  open(taskHub: string, audit?: AuditNote): LocalOrchestrationClient;
 }
 
 export type OnceOutcome =
@@ -19,7 +19,7 @@ export type Once = (call: IdempotentCall) => Promise<OnceOutcome>;
 
 export function openOnce(
   once: OnceStore,
-  open: (store: ClientStore, taskHub: string, audit: AuditNote | undefined) => OrchestrationClient,
+  open: (store: ClientStore, taskHub: string, audit: AuditNote | undefined) => LocalOrchestrationClient,
 ): Once {
   return async (call) => {
     const begun = await once.begin(call);

@@ -1,6 +1,6 @@
 /** What every route of the management API needs: the client for the hub that a request names, and its links. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { ClientSource, OrchestrationClient } from '../client/client.ts';
+import type { ClientSource, LocalOrchestrationClient } from '../client/client.ts';
 import type { Once } from '../client/once.ts';
 import { DurableError } from '../model/errors.ts';
 import type { BaseUrl } from './base-url.ts';
@@ -32,7 +32,7 @@ const maxTaskHubLength = 256;
 export class Front {
   readonly stopping: AbortSignal;
   readonly waiting: Places;
-  readonly defaultClient: OrchestrationClient;
+  readonly defaultClient: LocalOrchestrationClient;
   /** Remembers calls that carry an idempotency key. */
   readonly once: Once | undefined;
   readonly #parts: FrontParts;
@@ -46,7 +46,7 @@ export class Front {
   }
 
   /** The client for the task hub that the request names, or the default one; of a call that is made once, its own. */
-  client(request: ManagementRequest): OrchestrationClient {
+  client(request: ManagementRequest): LocalOrchestrationClient {
     const taskHub = request.query.value('taskHub');
     const { defaultTaskHub } = this.#parts.clients;
     const isDefault = taskHub === undefined || taskHub === defaultTaskHub;

@@ -2,6 +2,7 @@
  * Instances as the wire shows them, as JSON text. Stored payloads are embedded as they are (A7): parsing and writing
  * them again would lose large numbers and cost most of a status query.
  */
+import type { CompletedHere } from '../client/client.ts';
 import { assertNever } from '../model/errors.ts';
 import { isTerminal, type OrchestrationInstance } from '../model/instance.ts';
 import { payloadText, presentFreeText } from './payload-text.ts';
@@ -49,7 +50,7 @@ function presentEvents(instance: OrchestrationInstance, shown: Shown): string {
 }
 
 /** The output as JSON text; also the body of a start that waited. */
-export function presentOutput(instance: OrchestrationInstance): string {
+export function presentOutput(instance: OrchestrationInstance | CompletedHere): string {
   switch (instance.runtimeStatus) {
     case 'Pending':
     case 'Running':
@@ -65,12 +66,12 @@ export function presentOutput(instance: OrchestrationInstance): string {
     case 'Canceled':
       return presentFreeText(instance.output);
     default:
-      return assertNever(instance.runtimeStatus);
+      return assertNever(instance);
   }
 }
 
 /** Whether a status query answers 202 (poll again) or 200. */
-export function hasEnded(instance: OrchestrationInstance): boolean {
+export function hasEnded(instance: Pick<OrchestrationInstance, 'runtimeStatus'>): boolean {
   return isTerminal(instance.runtimeStatus);
 }
 

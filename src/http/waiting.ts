@@ -1,6 +1,6 @@
 /** Starts that wait for the end (http-api.md 2.3). */
 import type { FastifyReply } from 'fastify';
-import type { OrchestrationClient } from '../client/client.ts';
+import type { CompletedHere, LocalOrchestrationClient, OrchestrationClient } from '../client/client.ts';
 import { DurableError } from '../model/errors.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
@@ -72,12 +72,16 @@ export function sendStarted({ front, request, reply }: Exchange, instanceId: str
  */
 export async function sendEnded(
   exchange: Exchange,
-  client: OrchestrationClient,
+  client: LocalOrchestrationClient,
   wait: { readonly instanceId: string; readonly timeoutMs: number },
 ): Promise<FastifyReply> {
   const { front, request, reply } = exchange;
   const watching = request.once === undefined ? client : await storedFor(exchange, request.once, wait);
-  const instance = await waitForEnd(exchange, watching, wait).catch((error: unknown) => {
+  const { instanceId, timeoutMs } = wait;
+  const instance = await whileThere<OrchestrationInstance | CompletedHere | undefined>(exchange, {
+    look: () => watching.getStatus(instanceId),
+    wait: (signal) => watching.waitForOutput(instanceId, { timeoutMs, signal }),
+  }).catch((error: unknown) => {
     // It is started, whatever becomes of the wait of a caller that has left, or as the server stops.
     if (front.stopping.aborted || reply.raw.destroyed) return undefined;
     throw error;
@@ -94,26 +98,37 @@ async function storedFor(
   { front, request }: Exchange,
   once: OnceExchange,
   { instanceId, timeoutMs }: { readonly instanceId: string; readonly timeoutMs: number },
-): Promise<OrchestrationClient> {
+): Promise<LocalOrchestrationClient> {
   once.started = instanceId;
   const underWayMs = Math.min(timeoutMs, maxUnderWayMs) + 5_000;
   await once.call.keep({ status: 202, body: null, started: instanceId }, { underWayMs });
   return front.client(request);
 }
 
+/** As `waitForCompletion`, for a caller of the API. */
+export function waitForEnd(
+  exchange: Pick<Exchange, 'front' | 'reply'>,
+  client: OrchestrationClient,
+  { instanceId, timeoutMs }: { readonly instanceId: string; readonly timeoutMs: number },
+): Promise<OrchestrationInstance | undefined> {
+  return whileThere(exchange, {
+    look: () => client.getStatus(instanceId),
+    wait: (signal) => client.waitForCompletion(instanceId, { timeoutMs, signal }),
+  });
+}
+
 /**
  * A caller that goes away, or a server that stops, ends the wait and never the orchestration. When as many wait as may, it
  * is as if the time were up.
  */
-export async function waitForEnd(
+async function whileThere<T>(
   { front, reply }: Pick<Exchange, 'front' | 'reply'>,
-  client: OrchestrationClient,
-  wait: { readonly instanceId: string; readonly timeoutMs: number },
-): Promise<OrchestrationInstance | undefined> {
-  if (!front.waiting.enter()) return client.getStatus(wait.instanceId);
+  { look, wait }: { readonly look: () => Promise<T>; readonly wait: (signal: AbortSignal) => Promise<T> },
+): Promise<T> {
+  if (!front.waiting.enter()) return look();
   const left = leaving(front, reply);
   try {
-    return await client.waitForCompletion(wait.instanceId, { timeoutMs: wait.timeoutMs, signal: left.signal });
+    return await wait(left.signal);
   } finally {
     left.stop();
     front.waiting.leave();

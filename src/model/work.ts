@@ -274,6 +274,12 @@ export type WorkNotification =
   /** Messages arrived for instances that some worker may own. */
   | { readonly kind: 'inbox'; readonly hubId: number; readonly keys: readonly InstanceKey[] }
   /** Instances ended. */
-  | { readonly kind: 'ended'; readonly hubId: number; readonly keys: readonly InstanceKey[] }
+  | {
+      readonly kind: 'ended';
+      readonly hubId: number;
+      readonly keys: readonly InstanceKey[];
+      /** The output of the only one, when it completed in this process; other processes are not told. */
+      readonly output?: string | null;
+    }
   /** Notifications may have been missed: look at everything once. */
   | { readonly kind: 'resync' };

@@ -311,13 +311,8 @@ export class OrchestrationProcessor {
 
   #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
     const { store, hubId } = this.#options;
-    live.instance = {
-      ...live.instance,
-      sequence,
-      customStatus: commit.customStatus,
-      status: commit.status,
-      crashCount: 0,
-    };
+    const { customStatus, status } = commit;
+    live.instance = { ...live.instance, sequence, customStatus, status, crashCount: 0 };
     live.weight += weightOf(commit);
     if (commit.queuedTasks.length > 0) store.notifications.publish({ kind: 'activities', hubId });
     for (const id of commit.cancelledTasks ?? []) live.running.get(id)?.request('The call timed out.', 'TimeoutError');
@@ -327,7 +322,8 @@ export class OrchestrationProcessor {
     }
     if (isTerminal(commit.status)) {
       this.#options.live.drop(live);
-      store.notifications.publish({ kind: 'ended', hubId, keys: [live.instance.key] });
+      const output = commit.status === 'Completed' ? { output: commit.output } : {};
+      store.notifications.publish({ kind: 'ended', hubId, keys: [live.instance.key], ...output });
       return;
     }
     if (commit.next !== null) renew(live, commit.next);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { ClientSource, OrchestrationClient } from '../../src/client/client.ts';
+import type { ClientSource, LocalOrchestrationClient } from '../../src/client/client.ts';
 import { createServer } from '../../src/http/server.ts';
 import { DurableError } from '../../src/model/errors.ts';
 import { Api, expectError, stage, W } from './support.ts';
@@ -14,7 +14,7 @@ const it6 = stage();
 function brokenClients(code: 'StoreUnavailable' | 'StorageFull' | 'OutcomeUnknown'): ClientSource {
   const fail = () => Promise.reject(new DurableError(code, 'connect ECONNREFUSED 10.0.0.7:5432'));
   const client = new Proxy({ taskHub: 'default' }, { get: (target, name) => (name in target ? 'default' : fail) });
-  return { defaultTaskHub: 'default', open: () => client as unknown as OrchestrationClient, ping: fail };
+  return { defaultTaskHub: 'default', open: () => client as unknown as LocalOrchestrationClient, ping: fail };
 }
 
 describe('health', () => {
@@ -74,7 +74,7 @@ describe('without a database', () => {
   test('a bug is 500 without a word about itself', async () => {
     const clients = brokenClients('StoreUnavailable');
     const bug = () => ({ taskHub: 'default', getStatus: () => Promise.reject(new Error('inner')) }) as unknown;
-    const api = new Api(await createServer({ clients: { ...clients, open: () => bug() as OrchestrationClient } }));
+    const api = new Api(await createServer({ clients: { ...clients, open: () => bug() as LocalOrchestrationClient } }));
     const answer = await api.get('/instances/x');
     expectError(answer, 500, 'Something went wrong while processing your request');
     expect(answer.body).not.toContain('inner');

@@ -4,6 +4,7 @@ import type {
   DurableClient,
   GetStatusOptions,
   HttpManagementPayload,
+  LocalOrchestrationClient,
   OrchestrationClient,
   OrchestrationReference,
   SignedLinkOptions,
@@ -38,10 +39,10 @@ const shown = { input: true, history: false, historyOutput: false };
 
 export class TriggerClient extends ForwardedEntityClient implements DurableClient {
   readonly taskHub: string;
-  readonly #client: OrchestrationClient;
+  readonly #client: LocalOrchestrationClient;
   readonly #links: TriggerLinks;
 
-  constructor(client: OrchestrationClient, links: TriggerLinks) {
+  constructor(client: LocalOrchestrationClient, links: TriggerLinks) {
     super(client);
     this.taskHub = client.taskHub;
     this.#client = client;
@@ -76,7 +77,7 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
     options?: { readonly timeoutInMilliseconds?: number },
   ): Promise<Response> {
     const timeoutMs = options?.timeoutInMilliseconds ?? defaultTimeoutMs;
-    const instance = await this.#client.waitForCompletion(instanceId, { timeoutMs, signal: request.signal });
+    const instance = await this.#client.waitForOutput(instanceId, { timeoutMs, signal: request.signal });
     if (instance === undefined) {
       throw new DurableError('InstanceNotFound', `No instance with ID '${instanceId}' found.`);
     }
