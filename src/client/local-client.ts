@@ -99,7 +99,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     if (version !== undefined) refuse(versionProblem(version));
     if (tags !== undefined) refuse(tagsProblem(tags));
     const policy = start.onExisting === undefined ? undefined : policyOf(start.onExisting);
-    this.#checkSize(input);
+    checkSize(input, this.#parts.maxPayloadLength);
     this.#parts.declared?.checkInput({ name, version }, input);
     const startAt = start.startAt === undefined ? undefined : await this.#startTime(start.startAt);
     const { store, known, placement } = this.#parts;
@@ -180,7 +180,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
   async raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {
     const problem = eventNameProblem(eventName);
     if (problem !== null) throw new DurableError('InvalidArgument', problem);
-    this.#checkSize(data);
+    checkSize(data, this.#parts.maxPayloadLength);
     const { declared } = this.#parts;
     if (declared?.declaresEvent(eventName) === true) {
       // Whose event it is says the instance. That it ends meanwhile is found by the send.
@@ -394,9 +394,5 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
       throw new DurableError('InvalidArgument', `startAt: ${error.message}`, { cause: error });
     }
     throw new DurableError('InvalidArgument', 'startAt must be a valid date before the year 10000, or a duration.');
-  }
-
-  #checkSize(payload: string | undefined): void {
-    checkSize(payload, this.#parts.maxPayloadLength);
   }
 }
