@@ -33,6 +33,7 @@ export const zones = [
       'model',
       'flow',
       'store/store.ts',
+      'store/listing-store.ts',
       'store/access-store.ts',
       'store/once-store.ts',
       'store/executable-names.ts',
@@ -47,6 +48,7 @@ export const zones = [
     src: [
       'model',
       'store/store.ts',
+      'store/listing-store.ts',
       'store/executable-names.ts',
       'store/continuation-token.ts',
       'store/activity-not-registered.ts',
@@ -98,6 +100,7 @@ export const zones = [
       'client/http-trigger.ts',
       'client/listing-client.ts',
       'client/once.ts',
+      'client/status-events.ts',
     ],
     packages: ['fastify', '@fastify/*', 'fastify-type-provider-zod', 'zod', 'secure-json-parse', 'type:pino'],
     node: 'all',

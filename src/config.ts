@@ -56,6 +56,7 @@ export interface HttpLimitsConfig {
   readonly maxRequestsPerSocket: number;
   readonly maxConnections: number;
   readonly maxWaitingRequests: number;
+  readonly maxEventStreams: number;
   readonly maxEventLoopDelayMs: number;
   readonly maxHeapPercent: number;
 }
@@ -147,6 +148,7 @@ export interface StartFlags {
   readonly maxRequestsPerSocket?: string;
   readonly maxConnections?: string;
   readonly maxWaitingRequests?: string;
+  readonly maxEventStreams?: string;
   readonly maxEventLoopDelayMs?: string;
   readonly maxHeapPercent?: string;
   readonly httpAllow?: string;
@@ -349,6 +351,11 @@ function httpLimits(flags: StartFlags, env: Environment): HttpLimitsConfig {
       setting(env, '--max-waiting-requests', flags.maxWaitingRequests, 'PERDURE_MAX_WAITING_REQUESTS'),
       { from: 0, to: 1_000_000, default: 5_000 },
     ),
+    maxEventStreams: integer(setting(env, '--max-event-streams', flags.maxEventStreams, 'PERDURE_MAX_EVENT_STREAMS'), {
+      from: 0,
+      to: 1_000_000,
+      default: 1_000,
+    }),
     maxEventLoopDelayMs: integer(
       setting(env, '--max-event-loop-delay-ms', flags.maxEventLoopDelayMs, 'PERDURE_MAX_EVENT_LOOP_DELAY_MS'),
       { from: 0, to: hour, default: 2_000 },

@@ -9,6 +9,7 @@ import { KnownFunctions } from './client/known-functions.ts';
 import { LocalAccess } from './client/local-access.ts';
 import { LocalClient } from './client/local-client.ts';
 import type { Placement } from './client/local-client-parts.ts';
+import { LocalStatusEvents } from './client/local-status-events.ts';
 import { openOnce } from './client/once.ts';
 import { Pruning } from './client/pruning.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
@@ -236,6 +237,7 @@ function openClients(
   },
 ): ClientSource & { close(): void } {
   const waiters = new CompletionWaiters(store, options.pollMs);
+  const events = new LocalStatusEvents(store, options.pollMs);
   const parts = {
     store,
     waiters,
@@ -268,8 +270,12 @@ function openClients(
       const all = { ...parts, ...apart, ...(audit === undefined ? {} : { audit }) };
       return new LocalClient(taskHub, isServed(taskHub) ? { ...all, declared } : all);
     }),
+    events,
     ping: () => store.ping(),
-    close: () => waiters.close(),
+    close: () => {
+      waiters.close();
+      events.close();
+    },
   };
 }
 

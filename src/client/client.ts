@@ -4,6 +4,7 @@ import type { EventDefinition } from '../model/events.ts';
 import type { OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { ListingClient } from './listing-client.ts';
 import type { Once } from './once.ts';
+import type { StatusEvents } from './status-events.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 import type { OrchestrationHistory } from '../model/orchestration-history.ts';
 
@@ -242,6 +243,8 @@ export interface ClientSource {
   open(taskHub: string, audit?: AuditNote): LocalOrchestrationClient;
   /** For callers that name their calls and may repeat them. Absent: this source cannot remember any. */
   readonly once?: Once;
+  /** What happens to instances, as it happens. Absent: this source does not tell. */
+  readonly events?: StatusEvents;
   /** @throws DurableError `StoreUnavailable` when the database cannot be reached or is not migrated */
   ping(): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClientSource, LocalOrchestrationClient } from '../client/client.ts';
 import type { Once } from '../client/once.ts';
+import type { StatusEvents } from '../client/status-events.ts';
 import { DurableError } from '../model/errors.ts';
 import type { BaseUrl } from './base-url.ts';
 import { mount, mountOf, splitTarget } from './canonical-url.ts';
@@ -25,6 +26,8 @@ export interface FrontParts {
   readonly stopping: AbortSignal;
   /** Requests that may wait for an end at the same time. */
   readonly maxWaiting: number;
+  /** Event streams at the same time. */
+  readonly maxStreams: number;
 }
 
 const maxTaskHubLength = 256;
@@ -33,8 +36,10 @@ export class Front {
   readonly stopping: AbortSignal;
   readonly waiting: Places;
   readonly defaultClient: LocalOrchestrationClient;
+  readonly streams: Places;
   /** Remembers calls that carry an idempotency key. */
   readonly once: Once | undefined;
+  readonly events: StatusEvents | undefined;
   readonly #parts: FrontParts;
 
   constructor(parts: FrontParts) {
@@ -42,6 +47,8 @@ export class Front {
     this.stopping = parts.stopping;
     this.once = parts.clients.once;
     this.waiting = new Places(parts.maxWaiting);
+    this.streams = new Places(parts.maxStreams);
+    this.events = parts.clients.events;
     this.defaultClient = parts.clients.open(parts.clients.defaultTaskHub);
   }
 

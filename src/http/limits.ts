@@ -21,6 +21,8 @@ export interface HttpLimits {
   readonly maxConnections: number;
   /** Requests that wait for an instance to end at the same time; more are answered at once. Default 5,000. */
   readonly maxWaitingRequests: number;
+  /** Event streams at the same time; more get 503. Default 1,000. */
+  readonly maxEventStreams: number;
   /** Mean delay of the event loop over a second, in ms, above which requests get 503; 0 switches it off. Default 2,000. */
   readonly maxEventLoopDelayMs: number;
   /** Share of the heap's limit, in percent, above which requests get 503; 0 switches it off. Default 95. */
@@ -35,6 +37,7 @@ export const defaultLimits: HttpLimits = {
   maxRequestsPerSocket: 0,
   maxConnections: 10_000,
   maxWaitingRequests: 5_000,
+  maxEventStreams: 1_000,
   maxEventLoopDelayMs: 2_000,
   maxHeapPercent: 95,
 };

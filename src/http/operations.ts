@@ -36,6 +36,8 @@ const operations: Readonly<Record<string, OperationAccess>> = {
   startOrchestration: start,
   startOrchestrationWithId: startWithId,
   getInstance: { scope: 'read', link: 'status' },
+  instanceEvents: { scope: 'read', link: 'status' },
+  hubEvents: { scope: 'read' },
   raiseEvent: { scope: 'write', link: 'raiseEvent' },
   terminateInstance: { scope: 'admin', link: 'terminate', audit: 'terminate', notedFlag: 'recursive' },
   suspendInstance: { scope: 'admin', link: 'suspend', audit: 'suspend' },

@@ -94,6 +94,7 @@ export async function createServer(
     hasPublicUrl,
     stopping: stopping.signal,
     maxWaiting: limits.maxWaitingRequests,
+    maxStreams: limits.maxEventStreams,
   });
   const { access } = hub;
   const signer = new LinkSigner({

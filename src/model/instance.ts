@@ -80,6 +80,14 @@ export interface FoundInstance {
   readonly runtimeStatus: RuntimeStatus;
 }
 
+/** What an instance says of itself, without what it took and gave. */
+export interface InstanceStatus extends FoundInstance {
+  readonly name: string;
+  readonly customStatus: string | null;
+  readonly createdAt: Date;
+  readonly lastUpdatedAt: Date;
+}
+
 /** One page of {@link FoundInstance}s. */
 export interface FoundPage {
   readonly instances: readonly FoundInstance[];

@@ -1,8 +1,32 @@
 /** The part of the storage port that is about many instances at once. */
-import type { FoundPage, InstanceCounts, InstanceFilter, InstancePage } from '../model/instance.ts';
+import type { FoundPage, InstanceCounts, InstanceFilter, InstancePage, InstanceStatus } from '../model/instance.ts';
+import type { InstanceKey } from '../model/work.ts';
+
+/** A window of what runs. */
+export interface LiveWindow {
+  /** With a text that is another one when status or custom status are. */
+  readonly live: readonly { readonly key: InstanceKey; readonly state: string }[];
+  /** Where the next window begins; `undefined`: there is none. */
+  readonly next: InstanceKey | undefined;
+}
+
+/** For those who follow what happens: looks that are bounded, whatever the store holds. */
+export interface WatchStore {
+  /** Those of the given instances that are there. */
+  findByKeys(keys: readonly InstanceKey[]): Promise<readonly InstanceStatus[]>;
+  /** Live orchestrations in the order of their keys, behind this one. Windows may hold less than others, even nothing. */
+  lookAtLive(hubId: number, after: InstanceKey): Promise<LiveWindow>;
+  /** Those among the instances created behind a key that have ended already, and the newest that was looked at. */
+  lookAtNew(
+    hubId: number,
+    after: InstanceKey,
+  ): Promise<{ readonly ended: readonly InstanceKey[]; readonly newest: InstanceKey }>;
+  /** The key given last; '0' when there is none. */
+  newestKey(): Promise<InstanceKey>;
+}
 
 /** None of it is on the way of orchestrations. */
-export interface ListingStore {
+export interface ListingStore extends WatchStore {
   /**
    * Pages by instance id (by creation time when the filter has a time or status). Where little matches, a page may be short,
    * even empty, and there is more all the same: the token says so.

@@ -94,7 +94,7 @@ const startFilter = {
 };
 
 /** What says which instances are meant; all that is given must match. */
-const instanceFilter = {
+export const instanceFilterFields = {
   createdTimeFrom: z.string().optional().meta({ description: 'Created at or after: ISO 8601, no zone means UTC.' }),
   createdTimeTo,
   runtimeStatus: statusFilter,
@@ -103,7 +103,7 @@ const instanceFilter = {
 };
 
 export const listQuery = commonQuery.extend({
-  ...instanceFilter,
+  ...instanceFilterFields,
   showInput,
   top: z.int().min(1).optional().meta({ description: 'Size of a page, at most 1000. Default 100.' }),
 });
@@ -128,7 +128,7 @@ export const purgeResult = z
   })
   .meta({ id: 'PurgeResult' });
 
-export const countQuery = commonQuery.extend(instanceFilter);
+export const countQuery = commonQuery.extend(instanceFilterFields);
 
 export const instanceCounts = z
   .object({
@@ -147,7 +147,7 @@ export const instanceCounts = z
 export const bulkHeaders = postHeaders.extend(listHeaders.shape);
 
 export const bulkQuery = reasonQuery.extend({
-  ...instanceFilter,
+  ...instanceFilterFields,
   all: flag('`true`: all instances of the task hub. Needed when nothing else says which are meant.'),
   dryRun: flag('`true`: nothing is done, the answer says what would be. Default `false`.'),
   top: z.int().min(1).max(100_000).optional().meta({ description: 'Act on so many at most. Default 10000.' }),

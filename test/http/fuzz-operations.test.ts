@@ -21,6 +21,8 @@ interface Operation {
   readonly operationId: string;
   readonly parameters: readonly Parameter[];
   readonly hasBody: boolean;
+  /** It does not end by itself. */
+  readonly isStream: boolean;
 }
 
 const operations = await readOperations();
@@ -51,6 +53,7 @@ async function readOperations(): Promise<readonly Operation[]> {
       operationId: String(one['operationId']),
       parameters: (one['parameters'] ?? []) as readonly Parameter[],
       hasBody: one['requestBody'] !== undefined,
+      isStream: JSON.stringify(one['responses']).includes('text/event-stream'),
     })),
   );
 }
@@ -185,7 +188,7 @@ function expectOwnShape(answer: LightMyRequestResponse): void {
 }
 
 describe('any call', () => {
-  test.each(operations)(
+  test.each(operations.filter((one) => !one.isStream))(
     'of $operationId is answered in our own words, and changes nothing when it is refused',
     async (operation) => {
       await fc.assert(
@@ -279,13 +282,16 @@ describe('a malformed value of a known parameter is 400 and changes nothing', ()
 });
 
 describe('an unknown parameter is ignored', () => {
-  test.each(operations.filter((one) => one.method === 'GET'))('by $operationId', async ({ path, operationId }) => {
-    const url = path.replace('{instanceId}', 'known');
-    const plain = await api.send('GET', url);
-    const more = await api.send('GET', `${url}?foo=bar&constructor=1&__proto__=x&x[]=1&&=&%zz=%zz`);
-    expect(more.statusCode).toBe(plain.statusCode);
-    if (operationId !== 'listAudit') expect(more.body).toBe(plain.body);
-  });
+  test.each(operations.filter((one) => one.method === 'GET' && !one.isStream))(
+    'by $operationId',
+    async ({ path, operationId }) => {
+      const url = path.replace('{instanceId}', 'known');
+      const plain = await api.send('GET', url);
+      const more = await api.send('GET', `${url}?foo=bar&constructor=1&__proto__=x&x[]=1&&=&%zz=%zz`);
+      expect(more.statusCode).toBe(plain.statusCode);
+      if (operationId !== 'listAudit') expect(more.body).toBe(plain.body);
+    },
+  );
 });
 
 test('a purge by filter with anything unreadable removes nothing at all', async () => {

@@ -109,6 +109,7 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       '--max-waiting-requests <number>',
       'that wait for an end; more are answered at once [PERDURE_MAX_WAITING_REQUESTS] (default: 5000)',
     )
+    .option('--max-event-streams <number>', 'more get 503 [PERDURE_MAX_EVENT_STREAMS] (default: 1000)')
     .option(
       '--max-event-loop-delay-ms <number>',
       'above it requests get 503, 0 for never [PERDURE_MAX_EVENT_LOOP_DELAY_MS] (default: 2000)',

@@ -65,6 +65,7 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'Orchestrations', description: 'Starting orchestrations.' },
         { name: 'Instances', description: 'Watching and steering what was started.' },
+        { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'Keys', description: 'Named keys of the API, for admins.' },
         { name: 'Audit', description: 'What operators did, for admins.' },
         { name: 'Health', description: 'For probes and load balancers.' },

@@ -5,6 +5,8 @@ import { countInstances } from './count-instances.ts';
 import { deleteEntity } from './delete-entity.ts';
 import { getEntity } from './get-entity.ts';
 import { getInstance } from './get-instance.ts';
+import { hubEvents } from './hub-events.ts';
+import { instanceEvents } from './instance-events.ts';
 import { listEntities } from './list-entities.ts';
 import { listInstances } from './list-instances.ts';
 import { purgeInstance } from './purge-instance.ts';
@@ -27,6 +29,8 @@ export const routes: readonly Route[] = [
   listInstances,
   countInstances,
   getInstance,
+  instanceEvents,
+  hubEvents,
   raiseEvent,
   terminateInstance,
   suspendInstance,

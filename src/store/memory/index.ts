@@ -11,6 +11,7 @@ import type { MemoryData } from './data.ts';
 import * as entities from './entities.ts';
 import * as listings from './listings.ts';
 import * as turns from './turns.ts';
+import * as watches from './watches.ts';
 import * as workers from './workers.ts';
 
 /** A store on the data; several on the same data are like several processes on one database. */
@@ -49,6 +50,10 @@ export function openMemoryStore(data: MemoryData): Store {
     listInstances: async (hubId, filter, page) => listings.listInstances(data, { hubId, filter }, page),
     findOrchestrations: async (hubId, filter, page) => listings.findOrchestrations(data, { hubId, filter }, page),
     countInstances: async (hubId, filter) => listings.countInstances(data, { hubId, filter }),
+    findByKeys: async (keys) => watches.findByKeys(data, keys),
+    lookAtLive: async (hubId, after) => watches.lookAtLive(data, hubId, after),
+    lookAtNew: async (hubId, after) => watches.lookAtNew(data, hubId, after),
+    newestKey: async () => watches.newestKey(data),
     findSuspension: async (hubId, instanceId) => clients.findSuspension(data, hubId, instanceId),
     rewindInstance: async (request) => {
       const outcome = clients.rewindInstance(data, request);

@@ -18,6 +18,7 @@ import { Rewinds } from './rewinds.ts';
 import { nowMs, type Runner, statement, type Tables } from './sql.ts';
 import { Starts } from './starts.ts';
 import { Trees } from './trees.ts';
+import { Watches } from './watches.ts';
 import { Workers } from './workers.ts';
 
 /** Makes a {@link ClientStore}. */
@@ -39,6 +40,7 @@ export function clientStore(
   const starts = new Starts(runner, tables);
   const entities = new Entities(runner, tables, closing);
   const entityQueries = new EntityQueries(runner, tables);
+  const watches = new Watches(runner, tables);
   const workers = new Workers(runner, tables);
   const clock = statement('clock', `select ${nowMs} as now`);
   const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
@@ -74,6 +76,10 @@ export function clientStore(
     listInstances: (hubId, filter, page) => listings.list(hubId, filter, page),
     findOrchestrations: (hubId, filter, page) => listings.find(hubId, filter, page),
     countInstances: (hubId, filter, signal) => listings.count(hubId, filter, signal),
+    findByKeys: (keys) => watches.findByKeys(keys),
+    lookAtLive: (hubId, after) => watches.lookAtLive(hubId, after),
+    lookAtNew: (hubId, after) => watches.lookAtNew(hubId, after),
+    newestKey: () => watches.newestKey(),
     findSuspension: (hubId, instanceId) => instances.findSuspension(hubId, instanceId),
     rewindInstance: async (request) => {
       const outcome = await rewinds.rewind(request);
@@ -139,6 +145,10 @@ function withStoreErrors(store: ClientStore): ClientStore {
     listInstances: wrap(store.listInstances),
     findOrchestrations: wrap(store.findOrchestrations),
     countInstances: wrap(store.countInstances),
+    findByKeys: wrap(store.findByKeys),
+    lookAtLive: wrap(store.lookAtLive),
+    lookAtNew: wrap(store.lookAtNew),
+    newestKey: wrap(store.newestKey),
     findSuspension: wrap(store.findSuspension),
     rewindInstance: wrap(store.rewindInstance),
     purgeInstance: wrap(store.purgeInstance),

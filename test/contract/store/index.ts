@@ -18,6 +18,7 @@ import { starts } from './starts.ts';
 import { suspensions } from './suspensions.ts';
 import { terminatePending } from './terminate-pending.ts';
 import { timers } from './timers.ts';
+import { watches } from './watches.ts';
 import { workers } from './workers.ts';
 
 const suites = [
@@ -36,6 +37,7 @@ const suites = [
   rewinds,
   suspensions,
   listings,
+  watches,
   terminatePending,
   payloads,
   histories,
