@@ -74,8 +74,10 @@ export class EntityProcessor {
   /** Begins with entities that were just claimed. */
   take(claims: readonly Claim[]): void {
     for (const claim of claims) {
-      // What is here already is newer than a claim whose answer took its time.
-      if (this.#options.live.getOwned(claim.key) === undefined) this.#pump(this.#options.live.adopt(claim));
+      const live = this.#options.live.getOwned(claim.key);
+      if (live === undefined) this.#pump(this.#options.live.adopt(claim));
+      // Given up by a statement whose answer is still on its way, and claimed since.
+      else live.claimedAgain = claim;
     }
   }
 
@@ -182,7 +184,6 @@ export class EntityProcessor {
     commit: EntityCommit,
     { sequence, inboxWaiting }: Extract<CommitOutcome, { kind: 'committed' }>,
   ): void {
-    const { store, hubId } = this.#options;
     live.instance = { ...live.instance, sequence, crashCount: 0 };
     live.entity = { record: commit.record };
     live.weight = commit.record.state?.length ?? 0;
@@ -193,9 +194,19 @@ export class EntityProcessor {
       live.inboxWaiting = true;
       return;
     }
-    this.#options.live.giveUp(live);
-    if (live.inboxWaiting) store.notifications.publish({ kind: 'instances', hubId });
-    else if (isEmpty(commit.record)) void this.#remover.add({ key: commit.key, fence: sequence });
+    if (this.#giveUp(live) === 'at rest' && isEmpty(commit.record)) {
+      void this.#remover.add({ key: commit.key, fence: sequence });
+    }
+  }
+
+  /** What came meanwhile is for whoever claims it next. */
+  #giveUp(live: LiveInstance): 'at rest' | 'goes on' {
+    const { store, hubId } = this.#options;
+    const claim = this.#options.live.giveUp(live);
+    if (claim !== undefined) this.take([claim]);
+    else if (live.inboxWaiting) store.notifications.publish({ kind: 'instances', hubId });
+    else return 'at rest';
+    return 'goes on';
   }
 
   /** First it is found out which operation it is, then that one fails. */
@@ -235,10 +246,7 @@ export class EntityProcessor {
     await this.#options.store.discardMessages(this.#options.workerId, [
       { key, fence: sequence, messageIds: [], keepOwnership: false },
     ]);
-    this.#options.live.giveUp(live);
-    if (live.inboxWaiting) {
-      this.#options.store.notifications.publish({ kind: 'instances', hubId: this.#options.hubId });
-    }
+    this.#giveUp(live);
   }
 
   /** A bug: others go on. What the store still says of this one is found by the next heartbeats (`strays.ts`). */

@@ -149,13 +149,17 @@ export class LiveInstances {
     return live;
   }
 
-  /** The worker gave it up; it may be remembered. */
-  giveUp(live: LiveInstance): void {
+  /**
+   * The store has let go of it; it may be remembered.
+   * @returns what this worker has claimed of it since, before it heard of that: it is to be taken
+   */
+  giveUp(live: LiveInstance): Claim | undefined {
     live.owned = false;
     if (this.#owned.get(live.instance.key) === live) this.#owned.delete(live.instance.key);
     if (live.memory !== undefined || live.entity !== undefined) this.#idle?.set(live.instance.key, live);
     // What is too heavy by itself was not taken in.
     if (this.#idle?.has(live.instance.key) !== true) forget(live);
+    return live.claimedAgain?.sequence === live.instance.sequence ? live.claimedAgain : undefined;
   }
 
   /** It has ended, or belongs to somebody else: nothing of it is kept, its activities are told to stop. */

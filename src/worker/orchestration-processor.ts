@@ -335,10 +335,7 @@ export class OrchestrationProcessor {
       live.memory.run.dispose();
       live.memory = undefined;
     }
-    if (!commit.keepOwnership) {
-      this.#giveUp(live);
-      if (live.inboxWaiting) store.notifications.publish({ kind: 'instances', hubId });
-    }
+    if (!commit.keepOwnership) this.#giveUp(live);
   }
 
   #takeChild(): (name: string, version: Version) => boolean {
@@ -381,11 +378,12 @@ export class OrchestrationProcessor {
     if (!keepOwnership) this.#giveUp(live);
   }
 
-  /** The store has let go of it, and this worker may have claimed it anew before it heard of that. */
+  /** What came meanwhile is for whoever claims it next. */
   #giveUp(live: LiveInstance): void {
-    this.#options.live.giveUp(live);
-    const { claimedAgain: claim, instance } = live;
-    if (claim?.sequence === instance.sequence) this.take([claim]);
+    const { store, hubId } = this.#options;
+    const claim = this.#options.live.giveUp(live);
+    if (claim !== undefined) this.take([claim]);
+    else if (live.inboxWaiting) store.notifications.publish({ kind: 'instances', hubId });
   }
 
   /** A bug: others go on. What the store still says of this one is found by the next heartbeats (`strays.ts`). */

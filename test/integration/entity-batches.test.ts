@@ -6,7 +6,7 @@ import { openPostgresStore } from '../../src/store/postgres/index.ts';
 import { InProcessExecutor } from '../../src/worker/in-process/in-process-executor.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { testDatabase } from '../support/postgres.ts';
-import { freshName } from '../support/task-hubs.ts';
+import { freshName, inBothModes } from '../support/task-hubs.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const counter = entity('Counter', {
@@ -47,4 +47,22 @@ it('B192: a batch that fails as a whole is tried again, without effect on the st
   });
   expect(tries).toBe(4);
   expect([...seen].filter((state) => state !== null && state !== undefined)).toEqual(['111']);
+});
+
+inBothModes('entities that get signals just as they are given up', ({ open }) => {
+  it('hear of each at once', async () => {
+    // What was lost would be found by the heartbeats, long after the test has given up.
+    const hub = await open({ functions: [counter], pollMs: 60_000, leaseMs: 180_000 });
+    const signalAndLook = async (key: string): Promise<void> => {
+      const id = counter.id(key);
+      for (let round = 1; round <= 60; round += 1) {
+        await hub.client.signalEntity(id, 'add', 1);
+        // About as long as a batch takes: the next one meets its end.
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 6));
+        await hub.client.signalEntity(id, 'add', 1);
+        await waitFor(async () => (await hub.client.readEntityState(id)).entityState === 2 * round, { intervalMs: 2 });
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, n) => signalAndLook(`k${n}`)));
+  });
 });
