@@ -43,6 +43,8 @@ export interface EntityUnlock {
   readonly type: 'EntityUnlockSent';
   readonly criticalSectionId: string;
   readonly parentInstanceId: string;
+  /** Of a holder that may not have all its locks yet: it follows the request, entity by entity, and never overtakes it. */
+  readonly follows?: Pick<EntityLockRequest, 'lockSet' | 'position'>;
 }
 
 /** What can be in an entity's inbox. */

@@ -246,6 +246,21 @@ inBothModes('orchestrations and entities', ({ open }) => {
     await hub.finish(id);
   });
 
+  it('B186: a lock request of an orchestration that is terminated takes no lock on its way', async () => {
+    const ids = Array.from({ length: 6 }, (_, n) => counter.id(`way-${n}`));
+    const takesAll = orchestration('TakesAll', async (ctx) => (await ctx.lock(ids)).release());
+    // Locks that are left are found by maintenance only, at most every 15 s.
+    const hub = await open({ functions: [counter, takesAll] });
+    for (let round = 0; round < 30; round += 1) {
+      const id = await hub.client.startNew(takesAll);
+      await waitFor(async () => (await hub.client.getStatus(id))?.runtimeStatus !== 'Pending');
+      await hub.client.terminate(id, 'enough').catch(() => undefined); // or it has ended by itself
+      await hub.finish(id);
+    }
+    expect((await hub.run(takesAll)).runtimeStatus).toBe('Completed');
+    for (const id of ids) await waitFor(async () => (await lockedBy(hub, id)) === null);
+  });
+
   it('B187: cleaning releases the lock of a holder that is gone, and removes empty entities', async () => {
     const holds = orchestration('Holds', async (ctx) => {
       await ctx.lock([counter.id('orphan')]);

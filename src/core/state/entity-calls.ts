@@ -126,9 +126,15 @@ export function releaseAll(
 ): readonly MessageToEntity[] {
   const own = turn.filter(isEntityCallRecord);
   if (calls === undefined && own.length === 0) return [];
-  const after: EntityCalls = { open: new Set(), sections: new Map(calls?.sections ?? []) };
+  const after: EntityCalls = { open: new Set(calls?.open), sections: new Map(calls?.sections) };
   for (const event of own) applyEntityCall(after, event);
-  return [...after.sections].flatMap(([criticalSectionId, locked]) =>
-    locked.map((instanceId) => ({ instanceId, event: unlockOf({ criticalSectionId, ...caller }) })),
-  );
+  return [...after.sections].flatMap(([criticalSectionId, locked]) => {
+    const unlock = unlockOf({ criticalSectionId, ...caller });
+    const [first] = locked;
+    if (!after.open.has(criticalSectionId) || first === undefined) {
+      return locked.map((instanceId) => ({ instanceId, event: unlock }));
+    }
+    // Its request may be anywhere on its way: what comes before it somewhere would be for nothing.
+    return [{ instanceId: first, event: { ...unlock, follows: { lockSet: locked, position: 0 } } }];
+  });
 }

@@ -176,6 +176,7 @@ function walk({ record, messages }: EntityTurn, maxOperations: number): Walked {
         consumed.push(message.id);
         if (lock === null) break;
         lock = null;
+        steps.push(...afterUnlock(event));
         // What was parked before comes before all that is here: the next batch reads everything in its place.
         unpark = record.parked > 0;
         stopped = unpark;
@@ -231,6 +232,15 @@ function afterLock(event: EntityLockRequest): EntityOutgoing {
     executionId: event.parentExecutionId,
     event: { type: 'EntityLockGranted', criticalSectionId: event.criticalSectionId },
   };
+}
+
+/** Where it was locked the request went on to the next entity, and has reached that before this. */
+function afterUnlock({ follows, ...event }: EntityUnlock): readonly Step[] {
+  const position = (follows?.position ?? 0) + 1;
+  const next = follows?.lockSet[position];
+  if (follows === undefined || next === undefined) return [];
+  const message = { ...event, follows: { ...follows, position } };
+  return [{ kind: 'send', message: { kind: 'entity', instanceId: next, event: message } }];
 }
 
 function collect(

@@ -163,6 +163,25 @@ describe('the lock', () => {
     expect(batch(stored, inbox(lockRequest('o1', [self], 0))).commit.outgoing[0]?.kind).toBe('orchestration');
   });
 
+  it('is given back along the way of its request, where that was granted', () => {
+    const follows = { lockSet: [self, '@z@z'], position: 0 };
+    const given = {
+      type: 'EntityUnlockSent',
+      criticalSectionId: 'section-o1',
+      parentInstanceId: 'o1',
+      follows,
+    } as const;
+    expect(batch(locked, inbox(given)).commit.outgoing).toEqual([
+      { kind: 'entity', instanceId: '@z@z', event: { ...given, follows: { ...follows, position: 1 } } },
+    ]);
+    const last = { ...given, follows: { ...follows, position: 1 } };
+    expect(batch(locked, inbox(last)).commit.outgoing).toEqual([]);
+    expect(batch(stored, inbox(lockRequest('o1', follows.lockSet), given)).commit).toMatchObject({
+      outgoing: [],
+      record: { lock: null },
+    });
+  });
+
   it('comes after the operations before it; what others sent behind it waits', () => {
     const { ran, commit } = batch(stored, inbox(signal('a'), lockRequest('o1'), signal('b'), call('c', 'o2')));
     expect(ran).toEqual(['a']);
