@@ -1,5 +1,6 @@
 /**
- * Writes `openapi/openapi.json` from the routes. With `--check` it writes nothing and exits 1 when the file is stale.
+ * Writes `openapi/openapi.json` from the routes. With `--check` it writes nothing and exits 1 when the file is stale. In both
+ * cases it says what the linter finds, and exits 1 when that is anything.
  * Run with `npx tsx scripts/write-openapi.ts`.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,6 +8,7 @@ import { LocalAccess } from '../src/client/local-access.ts';
 import type { ClientSource, LocalOrchestrationClient } from '../src/client/client.ts';
 import { createServer } from '../src/http/server.ts';
 import type { AccessStore } from '../src/store/access-store.ts';
+import { lintOpenApi } from './lint-openapi.ts';
 
 const file = new URL('../openapi/openapi.json', import.meta.url);
 
@@ -30,4 +32,9 @@ if (process.argv.includes('--check')) {
   }
 } else {
   await writeFile(file, fresh);
+}
+
+for (const problem of await lintOpenApi(fresh)) {
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 1;
 }

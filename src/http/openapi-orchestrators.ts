@@ -11,40 +11,53 @@ type Json = Readonly<Record<string, unknown>>;
  * @param document an OpenAPI document; not changed
  */
 export function withOrchestrators(document: object, functions: readonly FunctionDefinition[]): Json {
-  const paths: unknown = 'paths' in document ? document.paths : undefined;
+  const paths = member(document, 'paths');
+  const general = member(member(paths, `${mount}/orchestrators/{functionName}`), 'post');
   const own = functions
     .filter(isOrchestration)
     // One path for each name: the last is that of the newest version.
     .sort((a, b) => compareVersions(a.version, b.version))
     .map((definition): [string, Json] => [
       `${mount}/orchestrators/${encodeURIComponent(definition.name)}`,
-      { post: startOf(definition) },
+      { post: startOf(definition, general) },
     ]);
-  return { ...document, paths: { ...(typeof paths === 'object' ? paths : {}), ...Object.fromEntries(own) } };
+  return { ...document, paths: { ...paths, ...Object.fromEntries(own) } };
 }
 
-function startOf({ name, schemas, events }: OrchestrationDefinition<never, unknown>): Json {
+/** As the general start, but for the name in the path, and what the orchestration says about its values. */
+function startOf({ name, schemas, events }: OrchestrationDefinition<never, unknown>, general: Json): Json {
   const input = schemas.input && jsonSchemaOf(schemas.input, 'input');
   const output = schemas.output && jsonSchemaOf(schemas.output, 'output');
   const described = events.map((event) => ({
     name: event.name,
     ...(event.schema === undefined ? {} : { payload: jsonSchemaOf(event.schema, 'input') }),
   }));
+  const { requestBody, ...rest } = general;
+  const responses = member(general, 'responses');
+  const ended = { ...member(responses, '200'), description: 'With `timeout`: the output.' };
   return {
-    operationId: `start${name}`,
+    ...rest,
+    operationId: `start${name.replaceAll(/[^\w.-]/g, '_')}`,
     summary: `Start ${name}`,
-    tags: ['Orchestrations'],
+    parameters: parametersOf(general).filter((one) => member({ one }, 'one')['name'] !== 'functionName'),
     ...(schemas.input === undefined
-      ? {}
+      ? requestBody === undefined
+        ? {}
+        : { requestBody }
       : { requestBody: { required: true, content: { 'application/json': { schema: input ?? {} } } } }),
     responses: {
-      200: {
-        description: 'With `timeout`: the output.',
-        ...(output === undefined ? {} : { content: { 'application/json': { schema: output } } }),
-      },
-      202: { description: 'Started; the links manage the instance.' },
-      400: { description: 'The input is not valid; nothing was started.' },
+      ...responses,
+      200: output === undefined ? ended : { ...ended, content: { 'application/json': { schema: output } } },
     },
     ...(described.length === 0 ? {} : { 'x-events': described }),
   };
+}
+
+function parametersOf({ parameters }: Json): readonly unknown[] {
+  return Array.isArray(parameters) ? parameters : [];
+}
+
+function member(parent: object, name: string): Json {
+  const value: unknown = Object.getOwnPropertyDescriptor(parent, name)?.value;
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 }

@@ -20,7 +20,26 @@ export const auditRecord = z
     userAgent: z.string().nullable(),
     requestId: z.string().nullable(),
   })
-  .meta({ id: 'AuditRecord' });
+  .meta({
+    id: 'AuditRecord',
+    examples: [
+      {
+        id: '7',
+        time: '2024-05-01T08:00:00.123Z',
+        action: 'terminate',
+        taskHub: 'default',
+        target: 'order-17',
+        reason: 'enough',
+        outcome: 'accepted',
+        detail: null,
+        actor: 'ops',
+        actorKind: 'key',
+        address: '10.1.2.3',
+        userAgent: 'curl/8',
+        requestId: 'fNcW2sB1-2f',
+      },
+    ],
+  });
 export type AuditRecordBody = z.infer<typeof auditRecord>;
 
 export const auditList = z.array(auditRecord);
@@ -34,9 +53,15 @@ const time = (text: string) =>
 export const auditQuery = commonQuery.omit({ connection: true }).extend({
   from: time('At or after'),
   to: time('At or before'),
-  action: z.string().optional(),
+  action: z
+    .string()
+    .optional()
+    .meta({ description: 'What was done.', examples: ['terminate'] }),
   target: z.string().optional().meta({ description: 'Instance id or name of a key.' }),
-  actor: z.string().optional(),
-  outcome: outcome.optional(),
+  actor: z
+    .string()
+    .optional()
+    .meta({ description: 'Name of the key, `system`, `anonymous`, or what stands for a link.' }),
+  outcome: outcome.optional().meta({ description: 'What came of it.' }),
   top: z.int().min(1).optional().meta({ description: 'Size of a page, at most 1000. Default 100.' }),
 });

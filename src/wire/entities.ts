@@ -4,7 +4,9 @@ import { commonQuery, payload } from './fields.ts';
 const entityName = z
   .string()
   .meta({ description: 'Name of the entity; compared without case.', examples: ['counter'] });
-const entityKey = z.string().meta({ description: 'Key of the entity, percent-encoded. Compared exactly.' });
+const entityKey = z
+  .string()
+  .meta({ description: 'Key of the entity, percent-encoded. Compared exactly.', examples: ['k1'] });
 
 export const entityParams = z.object({ entityName, entityKey });
 export type EntityParams = z.infer<typeof entityParams>;
@@ -22,10 +24,11 @@ export const signalQuery = commonQuery.extend({
 
 export const signalBody = payload.meta({
   description: 'Input of the operation: any JSON value with `application/json`, else text, or nothing.',
+  examples: [5],
 });
 
 /** The bare state, as it is stored. */
-export const entityState = payload.meta({ description: 'The state: any JSON value.' });
+export const entityState = payload.meta({ description: 'The state: any JSON value.', examples: [5] });
 
 export const entityListQuery = commonQuery.extend({
   lastOperationTimeFrom: z
@@ -48,5 +51,10 @@ export const entityList = z.array(
       lastOperationTime: z.string().meta({ description: 'UTC.', examples: ['2024-05-01T08:00:00.123Z'] }),
       state: payload,
     })
-    .meta({ id: 'EntitySummary' }),
+    .meta({
+      id: 'EntitySummary',
+      examples: [
+        { entityId: { name: 'counter', key: 'k1' }, lastOperationTime: '2024-05-01T08:00:00.123Z', state: null },
+      ],
+    }),
 );

@@ -11,7 +11,16 @@ export const errorBody = z
       description: 'Outside the management API; there it is only in the header `x-request-id`.',
     }),
   })
-  .meta({ id: 'Error' });
+  .meta({
+    id: 'Error',
+    examples: [
+      {
+        Message: 'One or more of the arguments submitted is incorrect',
+        ExceptionMessage: "The query parameter 'top' must be an integer.",
+        ExceptionType: 'InvalidArgument',
+      },
+    ],
+  });
 export type ErrorBody = z.infer<typeof errorBody>;
 
 /** Errors whose body is a JSON string, as clients of Durable Functions expect in a few places. */

@@ -2,5 +2,5 @@ import { z } from 'zod';
 
 export const health = z
   .object({ status: z.enum(['ok', 'stopping', 'overloaded', 'unavailable']) })
-  .meta({ id: 'Health' });
+  .meta({ id: 'Health', examples: [{ status: 'ok' }] });
 export type Health = z.infer<typeof health>;

@@ -44,4 +44,16 @@ export const historyEvent = z
     FailureDetails: failureDetails.nullable().optional(),
     OrchestrationStatus: z.string().optional(),
   })
-  .meta({ id: 'HistoryEvent' });
+  .meta({
+    id: 'HistoryEvent',
+    examples: [
+      {
+        EventType: 'TaskCompleted',
+        Timestamp: '2024-05-01T08:00:00.900Z',
+        Result: 'Hello Tokyo!',
+        ScheduledTime: '2024-05-01T08:00:00.200Z',
+        FunctionName: 'SayHello',
+        Input: '"Tokyo"',
+      },
+    ],
+  });

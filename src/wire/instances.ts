@@ -24,7 +24,7 @@ export type InstanceParams = z.infer<typeof instanceParams>;
 
 export const eventParams = z.object({
   instanceId,
-  eventName: z.string().meta({ description: 'Name of the event, percent-encoded.' }),
+  eventName: z.string().meta({ description: 'Name of the event, percent-encoded.', examples: ['Approval'] }),
 });
 export type EventParams = z.infer<typeof eventParams>;
 
@@ -64,12 +64,23 @@ const statusFields = z.object({
   }),
 });
 
+const statusExample = {
+  name: 'OrderOrchestrator',
+  instanceId: 'order-17',
+  runtimeStatus: 'Completed',
+  input: { id: 'A-1', amount: 30 },
+  customStatus: null,
+  output: { outcome: 'shipped' },
+  createdTime: '2024-05-01T08:00:00Z',
+  lastUpdatedTime: '2024-05-01T08:00:07Z',
+};
+
 /** One instance. `historyEvents` is left out unless it was asked for. */
 export const instanceStatus = statusFields
   .extend({ historyEvents: z.array(historyEvent).optional() })
-  .meta({ id: 'InstanceStatus' });
+  .meta({ id: 'InstanceStatus', examples: [statusExample] });
 
-export const instanceList = z.array(statusFields.meta({ id: 'InstanceSummary' }));
+export const instanceList = z.array(statusFields.meta({ id: 'InstanceSummary', examples: [statusExample] }));
 
 const createdTimeTo = z.string().optional().meta({ description: 'Created at or before: ISO 8601, no zone means UTC.' });
 const statusFilter = z
@@ -126,7 +137,7 @@ export const purgeResult = z
     instancesDeleted: z.int(),
     instancesMatched: z.int().optional().meta({ description: 'With `dryRun`: how many would be removed.' }),
   })
-  .meta({ id: 'PurgeResult' });
+  .meta({ id: 'PurgeResult', examples: [{ instancesDeleted: 1 }] });
 
 export const countQuery = commonQuery.extend(instanceFilterFields);
 
@@ -163,7 +174,10 @@ export const bulkResult = z
     refused: z.int().meta({ description: 'So many had another status when it was their turn.' }),
     instanceIds: z.array(z.string()).meta({ description: 'The accepted ones, the first 1000 of them.' }),
   })
-  .meta({ id: 'BulkResult' });
+  .meta({
+    id: 'BulkResult',
+    examples: [{ dryRun: false, matched: 2, accepted: 2, refused: 0, instanceIds: ['order-17', 'order-18'] }],
+  });
 
 export const restartQuery = commonQuery.extend({
   restartWithNewInstanceId: z.enum(['true', 'false']).optional().meta({
@@ -175,4 +189,7 @@ export const restartQuery = commonQuery.extend({
   linkExpiresIn,
 });
 
-export const eventBody = payload.meta({ description: 'Data of the event: any JSON value.' });
+export const eventBody = payload.meta({
+  description: 'Data of the event: any JSON value.',
+  examples: [{ by: 'Ann' }],
+});

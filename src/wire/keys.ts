@@ -21,7 +21,12 @@ export const accessKey = z
     rotatedTime: z.string().nullable(),
     expiryTime: z.string().nullable(),
   })
-  .meta({ id: 'AccessKey' });
+  .meta({
+    id: 'AccessKey',
+    examples: [
+      { name: 'ci', scopes: ['write'], createdTime: '2024-05-01T08:00:00.123Z', rotatedTime: null, expiryTime: null },
+    ],
+  });
 export type AccessKeyBody = z.infer<typeof accessKey>;
 
 export const keyList = z.object({ keys: z.array(accessKey) }).meta({ id: 'AccessKeyList' });

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { commonQuery, instanceId, linkExpiresIn, payload, pollingInterval, signedLinks, timeout } from './fields.ts';
 
-const functionName = z.string().meta({ description: 'Name of the orchestrator; compared without case.' });
+const functionName = z
+  .string()
+  .meta({ description: 'Name of the orchestrator; compared without case.', examples: ['OrderOrchestrator'] });
 
 export const startParams = z.object({ functionName });
 export type StartParams = z.infer<typeof startParams>;
@@ -38,7 +40,23 @@ export const startQuery = commonQuery.extend({
 });
 
 /** The orchestration's input. */
-export const startBody = payload.meta({ description: 'Input of the orchestration: any JSON value, or nothing.' });
+export const startBody = payload.meta({
+  description: 'Input of the orchestration: any JSON value, or nothing.',
+  examples: [{ id: 'A-1', amount: 30 }],
+});
+
+const links = 'https://flows.example/runtime/webhooks/durabletask/instances/order-17';
+const hub = 'taskHub=default&connection=Storage';
+const checkStatusExample = {
+  id: 'order-17',
+  statusQueryGetUri: `${links}?${hub}`,
+  sendEventPostUri: `${links}/raiseEvent/{eventName}?${hub}`,
+  terminatePostUri: `${links}/terminate?reason={text}&${hub}`,
+  purgeHistoryDeleteUri: `${links}?${hub}`,
+  restartPostUri: `${links}/restart?${hub}`,
+  suspendPostUri: `${links}/suspend?reason={text}&${hub}`,
+  resumePostUri: `${links}/resume?reason={text}&${hub}`,
+};
 
 /** What a start answers: the links that manage the new instance, in this order. */
 export const checkStatus = z
@@ -52,6 +70,6 @@ export const checkStatus = z
     suspendPostUri: z.string().meta({ description: 'Replace `{text}`.' }),
     resumePostUri: z.string().meta({ description: 'Replace `{text}`.' }),
   })
-  .meta({ id: 'CheckStatus' });
+  .meta({ id: 'CheckStatus', examples: [checkStatusExample] });
 
 export const startHeaders = { Location: 'The same as `statusQueryGetUri`.', 'Retry-After': 'Seconds.' };

@@ -56,7 +56,29 @@ export const storedInstance = z
       .nullable(),
     history: z.array(storedEvent).optional().meta({ description: 'Only with `showHistory=true`.' }),
   })
-  .meta({ id: 'StoredInstance' });
+  .meta({
+    id: 'StoredInstance',
+    examples: [
+      {
+        key: '1042',
+        instanceId: 'order-17',
+        name: 'OrderOrchestrator',
+        version: null,
+        tags: { team: 'payments' },
+        executionId: '018f3a5c9e7b7d3c8a41b0c2d3e4f506',
+        runtimeStatus: 'Completed',
+        input: '{"id":"A-1","amount":30}',
+        output: '{"outcome":"shipped"}',
+        customStatus: null,
+        failure: null,
+        createdAt: '2024-05-01T08:00:00.123Z',
+        lastUpdatedAt: '2024-05-01T08:00:07.456Z',
+        completedAt: '2024-05-01T08:00:07.456Z',
+        scheduledStartAt: null,
+        parent: null,
+      },
+    ],
+  });
 
 export const storedInstanceList = z.array(storedInstance);
 
@@ -79,7 +101,21 @@ export const storedEntity = z
     exists: z.boolean().meta({ description: 'Whether it has a state; one without is there for a while only.' }),
     state: z.string().optional().meta({ description: 'JSON text; left out when there is none or nobody asked.' }),
   })
-  .meta({ id: 'StoredEntity' });
+  .meta({
+    id: 'StoredEntity',
+    examples: [
+      {
+        instanceId: '@counter@k1',
+        name: 'counter',
+        key: 'k1',
+        lastModifiedAt: '2024-05-01T08:00:00.123Z',
+        backlogSize: 0,
+        lockedBy: null,
+        exists: true,
+        state: '5',
+      },
+    ],
+  });
 
 export const storedEntityList = z.array(storedEntity);
 
@@ -113,4 +149,4 @@ export const cleanEntitiesQuery = commonQuery.extend({
 
 export const cleanedEntities = z
   .object({ emptyEntitiesRemoved: z.int(), orphanedLocksReleased: z.int() })
-  .meta({ id: 'CleanedEntities' });
+  .meta({ id: 'CleanedEntities', examples: [{ emptyEntitiesRemoved: 3, orphanedLocksReleased: 0 }] });

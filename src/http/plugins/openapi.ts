@@ -9,6 +9,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { FunctionDefinition } from '../../model/functions.ts';
+import { corrected } from '../openapi-corrections.ts';
 import { withOrchestrators } from '../openapi-orchestrators.ts';
 import { sendJson } from '../answers.ts';
 import type { Gate } from './auth.ts';
@@ -24,32 +25,6 @@ type ZodToJsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchem
 
 const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig });
 
-/** Puts right, in place, what the generators cannot be told. */
-function corrected<T extends object>(document: T): T {
-  // They make a second form of every named schema for requests; ours name answers only.
-  const components = member(document, 'components');
-  const schemas = member(components, 'schemas');
-  const isTwin = (name: string) => name.endsWith('Input') && name.slice(0, -'Input'.length) in schemas;
-  components['schemas'] = Object.fromEntries(Object.entries(schemas).filter(([name]) => !isTwin(name)));
-  // And they take every body for required; a start needs none.
-  for (const path of Object.values(member(document, 'paths')).filter(isRecord)) {
-    const { operationId, requestBody } = member(path, 'post');
-    if (typeof operationId === 'string' && operationId.startsWith('start') && isRecord(requestBody)) {
-      requestBody['required'] = false;
-    }
-  }
-  return document;
-}
-
-function member(parent: object, name: string): Record<string, unknown> {
-  const value: unknown = isRecord(parent) ? parent[name] : undefined;
-  return isRecord(value) ? value : {};
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
 /** To be called before any route is added. */
 export async function documentRoutes(app: FastifyInstance): Promise<void> {
   app.setValidatorCompiler(() => () => true);
@@ -61,19 +36,23 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
         title: 'Perdure',
         description: 'Durable orchestrations on Postgres, with the HTTP API of Azure Durable Functions.',
         version: '1.0.0',
+        license: { name: 'MIT', identifier: 'MIT' },
       },
+      // Relative: of whatever serves this document.
+      servers: [{ url: '/', description: 'This service' }],
       tags: [
         { name: 'Orchestrations', description: 'Starting orchestrations.' },
         { name: 'Instances', description: 'Watching and steering what was started.' },
         { name: 'Events', description: 'What happens, as it happens.' },
+        { name: 'Entities', description: 'Signalling, reading and listing entities.' },
         { name: 'Keys', description: 'Named keys of the API, for admins.' },
         { name: 'Audit', description: 'What operators did, for admins.' },
         { name: 'Health', description: 'For probes and load balancers.' },
       ],
       components: {
         securitySchemes: {
-          code: { type: 'apiKey', in: 'query', name: 'code' },
-          functionsKey: { type: 'apiKey', in: 'header', name: 'x-functions-key' },
+          code: { type: 'apiKey', in: 'query', name: 'code', description: 'A key, or the token of a signed link.' },
+          functionsKey: { type: 'apiKey', in: 'header', name: 'x-functions-key', description: 'The same as a header.' },
         },
       },
       security: [{ code: [] }, { functionsKey: [] }, {}],
