@@ -44,8 +44,11 @@ export interface EntityMemory {
   readonly oneByOne?: boolean;
 }
 
+/** The worker's own: each commit changes it. */
+type OwnInstance = { -readonly [Key in keyof OwnedInstance]: OwnedInstance[Key] };
+
 export interface LiveInstance {
-  instance: OwnedInstance;
+  instance: OwnInstance;
   owned: boolean;
   /** A turn is under way. */
   busy: boolean;
@@ -181,6 +184,18 @@ export class LiveInstances {
     for (const live of this.#idle?.values() ?? []) forget(live);
     this.#idle?.clear();
   }
+}
+
+/** A commit has been written. */
+export function advance(
+  { instance }: LiveInstance,
+  { customStatus, status }: Pick<OwnedInstance, 'customStatus' | 'status'>,
+  sequence: number,
+): void {
+  instance.sequence = sequence;
+  instance.customStatus = customStatus;
+  instance.status = status;
+  instance.crashCount = 0;
 }
 
 /** Tells the local activities of an instance to stop. */

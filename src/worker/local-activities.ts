@@ -5,7 +5,7 @@ import type { TaskScheduled } from '../model/history.ts';
 import type { ActivityOutcome, ActivityWork, ClaimContents, OwnedInstance } from '../model/work.ts';
 
 export function toLocalWork(instance: OwnedInstance, task: TaskScheduled): ActivityWork {
-  return {
+  const work: { -readonly [Key in keyof ActivityWork]: ActivityWork[Key] } = {
     instanceKey: instance.key,
     instanceId: instance.instanceId,
     executionId: instance.executionId,
@@ -14,20 +14,18 @@ export function toLocalWork(instance: OwnedInstance, task: TaskScheduled): Activ
     attempt: task.attempt ?? 1,
     firstScheduledId: task.firstId ?? task.eventId,
     redelivery: 0,
-    ...(task.input === undefined ? {} : { input: task.input }),
-    ...(task.version === undefined ? {} : { version: task.version }),
-    ...(task.tags === undefined ? {} : { tags: task.tags }),
   };
+  if (task.input !== undefined) work.input = task.input;
+  if (task.version !== undefined) work.version = task.version;
+  if (task.tags !== undefined) work.tags = task.tags;
+  return work;
 }
 
 export function toResult(taskScheduledId: number, outcome: ActivityOutcome): LocalEvent {
-  return outcome.kind === 'failed'
-    ? { type: 'TaskFailed', taskScheduledId, failure: outcome.failure }
-    : {
-        type: 'TaskCompleted',
-        taskScheduledId,
-        ...(outcome.result === undefined ? {} : { result: outcome.result }),
-      };
+  if (outcome.kind === 'failed') return { type: 'TaskFailed', taskScheduledId, failure: outcome.failure };
+  const { result } = outcome;
+  if (result === undefined) return { type: 'TaskCompleted', taskScheduledId };
+  return { type: 'TaskCompleted', taskScheduledId, result };
 }
 
 /** Scheduled, not completed, not in the queue, no result on its way: it ran in the worker that died. */

@@ -1,5 +1,6 @@
 /** The beginnings of executions that turns ask for: of sub-orchestrations, and of the one that follows continueAsNew. */
 import { randomUUID } from 'node:crypto';
+import type { Action, Decision } from '../model/actions.ts';
 import type { ExecutionStarted, Untimed } from '../model/history.ts';
 import type { Claim, CommitOutcome, NewChild } from '../model/work.ts';
 import type { Version } from '../model/versions.ts';
@@ -53,4 +54,9 @@ export function renew(live: LiveInstance, start: Untimed<ExecutionStarted>): voi
   live.dueAt = Number.POSITIVE_INFINITY;
   live.weight = 0;
   live.generations += 1;
+}
+
+/** Whether a turn is to begin executions of this kind: most do not, and nothing is prepared for them. */
+export function asksFor(decision: Decision | undefined, type: Action['type']): boolean {
+  return decision?.actions.some((action) => action.type === type) === true;
 }

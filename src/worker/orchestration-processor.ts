@@ -25,10 +25,10 @@ import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import { maxCrashes, poisoned, refused, unreadable } from './failures.ts';
 import { claimOf, keyed, runFirstTurn } from './first-turn.ts';
-import { abortAll, type LiveInstance } from './live-instances.ts';
+import { abortAll, advance, type LiveInstance } from './live-instances.ts';
 import { settleRewound } from './rewound.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
-import { bornHere, childTaker, renew, type Born } from './new-execution.ts';
+import { asksFor, bornHere, childTaker, renew, type Born } from './new-execution.ts';
 import type { ProcessorOptions } from './processor-options.ts';
 import { TurnReader } from './turn-reader.ts';
 import { wakeTargets } from './wake.ts';
@@ -218,7 +218,7 @@ export class OrchestrationProcessor {
     const contents = hasAll ? undefined : await this.#reader.read(live);
     if (contents?.unreadable !== undefined) return this.#failUnreadable(live, contents);
     if (!live.owned || live.memory === undefined) return;
-    const settled = await settleRewound(live, this.#options);
+    const settled = live.memory.rewound === undefined ? undefined : await settleRewound(live, this.#options);
     const { memory } = live;
     if (!live.owned || memory === undefined) return;
     const { state, run } = memory;
@@ -231,7 +231,7 @@ export class OrchestrationProcessor {
       local,
       now,
       maxLength: this.#options.limits.maxTurnLength / 2,
-      ...(lostTasks ? { lostTasks } : {}),
+      lostTasks,
     });
     if ('discard' in opened) return this.#discard(live, opened.discard);
 
@@ -245,17 +245,14 @@ export class OrchestrationProcessor {
       instance: live.instance,
       state,
       opened: settled === undefined ? opened : { ...opened, newEvents: [...settled.undone, ...opened.newEvents] },
-      ...(settled === undefined ? {} : { renewed: settled.renewed }),
-      ...(decision ? { decision } : {}),
-      ...(lostTasks ? { lostTasks } : {}),
+      renewed: settled?.renewed,
+      decision,
+      lostTasks,
       takeLocally: this.#takeLocally,
       hasMore: live.events.length > 0 || live.running.size > 0,
       limits: this.#options.limits,
-      takeChild: this.#takeChild(),
-      keepsNext: (version) =>
-        !this.#stopping &&
-        live.generations < maxGenerations &&
-        this.#options.executor.servesOrchestration(live.instance.name, version),
+      takeChild: asksFor(decision, 'CreateSubOrchestration') ? this.#takeChild() : undefined,
+      keepsNext: asksFor(decision, 'ContinueAsNew') ? (version) => this.#keepsNext(live, version) : undefined,
       newExecutionId: this.#options.newExecutionId,
     });
     await this.#commit(live, opened, closed);
@@ -311,8 +308,7 @@ export class OrchestrationProcessor {
 
   #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
     const { store, hubId } = this.#options;
-    const { customStatus, status } = commit;
-    live.instance = { ...live.instance, sequence, customStatus, status, crashCount: 0 };
+    advance(live, commit, sequence);
     live.weight += weightOf(commit);
     if (commit.queuedTasks.length > 0) store.notifications.publish({ kind: 'activities', hubId });
     for (const id of commit.cancelledTasks ?? []) live.running.get(id)?.request('The call timed out.', 'TimeoutError');
@@ -336,6 +332,11 @@ export class OrchestrationProcessor {
       live.memory = undefined;
     }
     if (!commit.keepOwnership) this.#giveUp(live);
+  }
+
+  #keepsNext({ generations, instance }: LiveInstance, version: Version): boolean {
+    const { executor } = this.#options;
+    return !this.#stopping && generations < maxGenerations && executor.servesOrchestration(instance.name, version);
   }
 
   #takeChild(): (name: string, version: Version) => boolean {

@@ -182,11 +182,12 @@ export class ReplayContext extends EntityCallsContext implements OrchestrationCo
           scheduler.scheduleTask(
             {
               name,
-              ...(input === undefined ? {} : { input }),
-              ...(version === undefined ? {} : { version }),
-              ...(tags === undefined ? {} : { tags }),
-              ...(firstId === undefined ? {} : { attempt, firstId }),
-              ...(timeoutMs === undefined ? {} : { timeoutAt: scope.now + timeoutMs }),
+              input,
+              version,
+              tags,
+              firstId,
+              attempt: firstId === undefined ? undefined : attempt,
+              timeoutAt: timeoutMs === undefined ? undefined : scope.now + timeoutMs,
             },
             listener,
           ),

@@ -37,6 +37,11 @@ export interface AttemptListener {
   failed(failure: Failure): void;
 }
 
+/** An activity to be scheduled; what is not given is `undefined`. */
+export type TaskToSchedule = {
+  readonly [Key in keyof Omit<Required<ScheduleTask>, 'type' | 'id' | 'name'>]: ScheduleTask[Key] | undefined;
+} & { readonly name: string };
+
 export class Scheduler {
   readonly #scope: TurnScope;
   readonly #tasks = new Map<number, AttemptListener>();
@@ -66,10 +71,10 @@ export class Scheduler {
   }
 
   /** @returns the action's id */
-  scheduleTask(task: Omit<ScheduleTask, 'type' | 'id'>, listener: AttemptListener): number {
+  scheduleTask(task: TaskToSchedule, listener: AttemptListener): number {
     const id = this.#take();
     if (this.#closed) return id;
-    this.#pending.push({ type: 'ScheduleTask', id, ...task });
+    this.#pending.push(toAction(id, task));
     this.#tasks.set(id, listener);
     return id;
   }
@@ -230,4 +235,19 @@ export class Scheduler {
 
 function isEnding(action: Action): action is EndingAction {
   return action.type === 'ContinueAsNew' || action.type === 'CompleteOrchestration';
+}
+
+/** Field by field: spreads make objects that live for a moment, and this is done for every activity. */
+function toAction(
+  id: number,
+  { name, input, version, attempt, firstId, timeoutAt, tags }: TaskToSchedule,
+): ScheduleTask {
+  const action: { -readonly [Key in keyof ScheduleTask]: ScheduleTask[Key] } = { type: 'ScheduleTask', id, name };
+  if (input !== undefined) action.input = input;
+  if (version !== undefined) action.version = version;
+  if (attempt !== undefined) action.attempt = attempt;
+  if (firstId !== undefined) action.firstId = firstId;
+  if (timeoutAt !== undefined) action.timeoutAt = timeoutAt;
+  if (tags !== undefined) action.tags = tags;
+  return action;
 }

@@ -2,7 +2,7 @@
  * A turn's decision to its commit: the events to append, the instance's new snapshot, the activities and timers. Pure:
  * the store writes what is here, the worker starts what is local after the commit.
  */
-import type { Action, ContinueAsNew, CreateSubOrchestration, Decision } from '../../model/actions.ts';
+import type { Action, ContinueAsNew, CreateSubOrchestration, Decision, ScheduleTask } from '../../model/actions.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { EntityOperationCalled } from '../../model/entity-calls.ts';
@@ -40,20 +40,20 @@ export interface CloseRequest {
   readonly state: ExecutionState;
   readonly opened: OpenedTurn;
   /** Absent when the orchestrator did not run. */
-  readonly decision?: Decision;
+  readonly decision?: Decision | undefined;
   /** Local activities lost with their worker: they go to the queue, never local again (decision 18). */
-  readonly lostTasks?: readonly number[];
+  readonly lostTasks?: readonly number[] | undefined;
   /** Whether this worker takes the activity itself, at once. Asked once for each that may run locally; absent: none. */
   readonly takeLocally?: (task: TaskScheduled) => boolean;
   /** Whether the worker keeps the instance even if this turn leaves nothing local: it has a next turn. */
   readonly hasMore: boolean;
   readonly limits: ExecutionLimits;
   /** Whether this worker takes such a sub-orchestration itself, from its birth; absent: none. */
-  readonly takeChild?: (name: string, version: Version) => boolean;
+  readonly takeChild?: ((name: string, version: Version) => boolean) | undefined;
   /** Whether the worker keeps the instance when it continues as new, in this version; absent: whoever claims it next. */
-  readonly keepsNext?: (version: Version) => boolean;
+  readonly keepsNext?: ((version: Version) => boolean) | undefined;
   /** What a rewind makes this turn do again for others. */
-  readonly renewed?: RenewedCalls;
+  readonly renewed?: RenewedCalls | undefined;
   /** An id that no execution has: for those that this turn begins. */
   readonly newExecutionId: () => string;
 }
@@ -222,8 +222,8 @@ class Outcome {
     const timestamp = this.#timestamp;
     switch (action.type) {
       case 'ScheduleTask': {
-        const { id, type: _, ...rest } = action;
-        const task: TaskScheduled = { type: 'TaskScheduled', timestamp, eventId: id, ...rest };
+        const { id } = action;
+        const task = toTaskScheduled(action, timestamp);
         this.events.push(task);
         this.scheduled.push(task);
         if (task.timeoutAt !== undefined) {
@@ -329,6 +329,24 @@ class Outcome {
     this.completion = event;
     this.events.push(event);
   }
+}
+
+/** Field by field: spreads make objects that live for a moment, and this is done for every activity. */
+function toTaskScheduled(action: ScheduleTask, timestamp: number): TaskScheduled {
+  const { id: eventId, name, input, version, attempt, firstId, timeoutAt, tags } = action;
+  const task: { -readonly [Key in keyof TaskScheduled]: TaskScheduled[Key] } = {
+    type: 'TaskScheduled',
+    timestamp,
+    eventId,
+    name,
+  };
+  if (input !== undefined) task.input = input;
+  if (version !== undefined) task.version = version;
+  if (attempt !== undefined) task.attempt = attempt;
+  if (firstId !== undefined) task.firstId = firstId;
+  if (timeoutAt !== undefined) task.timeoutAt = timeoutAt;
+  if (tags !== undefined) task.tags = tags;
+  return task;
 }
 
 /** What the orchestrator's schemas refused is part of how its turn began, so that a replay knows it in time. */

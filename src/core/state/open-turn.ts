@@ -42,7 +42,7 @@ export interface TurnInput {
   /** About how much of the messages one turn takes, in UTF-16 units. Default: all. */
   readonly maxLength?: number;
   /** Local activities that were lost with their worker and must be queued: a turn is due even without news. */
-  readonly lostTasks?: readonly number[];
+  readonly lostTasks?: readonly number[] | undefined;
 }
 
 /** A turn that has begun. */
@@ -93,13 +93,9 @@ export function openTurn(state: ExecutionState, input: TurnInput): OpenedTurn | 
 
   const newEvents = filter.events;
   if (newEvents.length === 1 && (input.lostTasks?.length ?? 0) === 0 && !filter.rewound) return { discard: consumed };
-  return {
-    newEvents,
-    consumed,
-    // An instance that is ended before its first turn never runs.
-    runs: filter.terminated === undefined && (state.started || startsNow),
-    ...(filter.terminated ? { terminated: filter.terminated } : {}),
-  };
+  // An instance that is ended before its first turn never runs.
+  if (filter.terminated !== undefined) return { newEvents, consumed, runs: false, terminated: filter.terminated };
+  return { newEvents, consumed, runs: state.started || startsNow };
 }
 
 /**

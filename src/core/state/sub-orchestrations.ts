@@ -12,7 +12,7 @@ export interface ParentTurn {
   readonly instance: OwnedInstance;
   readonly state: ExecutionState;
   readonly opened: { readonly newEvents: readonly HistoryEvent[] };
-  readonly takeChild?: (name: string, version: Version) => boolean;
+  readonly takeChild?: ((name: string, version: Version) => boolean) | undefined;
   readonly newExecutionId: () => string;
 }
 

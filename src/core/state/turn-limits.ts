@@ -43,7 +43,7 @@ interface ProducedByTurn {
 interface MeasuredTurn {
   readonly state: ExecutionState;
   readonly opened: OpenedTurn;
-  readonly decision?: Decision;
+  readonly decision?: Decision | undefined;
   readonly limits: ExecutionLimits;
 }
 

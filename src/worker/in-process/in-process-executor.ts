@@ -120,7 +120,7 @@ export class InProcessExecutor implements Executor {
       if (result !== undefined && maxPayloadLength !== undefined && result.length > maxPayloadLength) {
         return tooLarge(work.name, result.length, maxPayloadLength);
       }
-      return { kind: 'completed', ...(result === undefined ? {} : { result }) };
+      return result === undefined ? { kind: 'completed' } : { kind: 'completed', result };
     } catch (error) {
       // It has done its work; doing it again would give the same result.
       return { kind: 'failed', failure: { ...toFailure(error), isNonRetriable: true } };
