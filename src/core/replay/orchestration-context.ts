@@ -155,8 +155,8 @@ export class ReplayContext extends EntityCallsContext implements OrchestrationCo
     this.#parts.scope.assertOpen('callActivity');
     const name = activityName(activity);
     const version = options.version ?? (typeof activity === 'string' ? undefined : activity.version);
-    const payload = toPayload(input, `the input of activity '${name}'`);
-    return this.startActivity(name, payload, version === undefined ? options : { ...options, version }, taskFailed);
+    const versioned = version === undefined ? options : { ...options, version };
+    return this.startActivity(name, toPayload(input, `the input of activity '${name}'`), versioned, taskFailed);
   }
 
   /** Schedules an activity whose failure reaches the caller as `toError` says. */
@@ -178,19 +178,10 @@ export class ReplayContext extends EntityCallsContext implements OrchestrationCo
         what: `activity '${name}'`,
         task,
         retry,
-        schedule: (listener, attempt, firstId) =>
-          scheduler.scheduleTask(
-            {
-              name,
-              input,
-              version,
-              tags,
-              firstId,
-              attempt: firstId === undefined ? undefined : attempt,
-              timeoutAt: timeoutMs === undefined ? undefined : scope.now + timeoutMs,
-            },
-            listener,
-          ),
+        schedule: (listener, attempt, firstId) => {
+          const timeoutAt = timeoutMs === undefined ? undefined : scope.now + timeoutMs;
+          return scheduler.scheduleTask({ name, input, version, tags, attempt, firstId, timeoutAt }, listener);
+        },
         toError: (failure, id) => toError(failure, { name, id }),
       },
     );

@@ -245,8 +245,11 @@ function toAction(
   const action: { -readonly [Key in keyof ScheduleTask]: ScheduleTask[Key] } = { type: 'ScheduleTask', id, name };
   if (input !== undefined) action.input = input;
   if (version !== undefined) action.version = version;
-  if (attempt !== undefined) action.attempt = attempt;
-  if (firstId !== undefined) action.firstId = firstId;
+  // The first try needs no number.
+  if (firstId !== undefined) {
+    action.firstId = firstId;
+    if (attempt !== undefined) action.attempt = attempt;
+  }
   if (timeoutAt !== undefined) action.timeoutAt = timeoutAt;
   if (tags !== undefined) action.tags = tags;
   return action;
