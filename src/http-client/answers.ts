@@ -16,6 +16,8 @@ const knownCodes: ReadonlySet<string> = new Set(durableErrorCodes);
 export interface Meaning {
   /** Of a 404 without a body. */
   readonly missing?: () => DurableError;
+  /** Of a 410, which has none either. */
+  readonly ended?: () => DurableError;
   /** Of a 412, whose body is its text. */
   readonly precondition?: DurableErrorCode;
 }
@@ -52,12 +54,13 @@ export function wasRefusedUnseen(answer: Answer): boolean {
 }
 
 /** The error that an answer stands for. */
-export function errorOf(answer: Answer, { missing, precondition }: Meaning = {}): DurableError {
+export function errorOf(answer: Answer, { missing, ended, precondition }: Meaning = {}): DurableError {
   const body = parsed(answer);
   const type = typeOf(body);
   const message = messageOf(body);
   if (type !== undefined && isCode(type)) return new DurableError(type, message ?? `${nameOf(answer)}.`);
   if (isMissing(answer) && missing !== undefined) return missing();
+  if (answer.status === 410 && ended !== undefined) return ended();
   if (typeof body === 'string' && answer.status === 404 && missing !== undefined) return missing();
   if (answer.status === 412 && precondition !== undefined && typeof body === 'string') {
     return new DurableError(precondition, body);
@@ -91,7 +94,7 @@ function codeOf(status: number): DurableErrorCode {
 
 function hintOf({ status, headers }: Answer): string {
   if (status === 401) return ': the key is missing, wrong, expired or revoked';
-  if (status === 410) return ': the instance has ended';
+  if (status === 404) return '; a Perdure service does not seem to be there';
   const id = headers.get('x-request-id');
   return id === null ? '' : `; its log has more under ${id}`;
 }

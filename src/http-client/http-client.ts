@@ -329,7 +329,11 @@ export class FetchClient extends HttpEntityClient implements HttpClient {
     const { operation, ...rest } = call;
     const path = `/instances/${encodeURIComponent(instanceId)}/${operation}`;
     const answer = await this.#transport.send({ method: 'POST', path, ...rest, repeatable: false });
-    expectDone(answer, { ...meaning, missing });
+    expectDone(answer, {
+      ...meaning,
+      missing,
+      ended: () => new DurableError('InstanceTerminal', `The instance '${instanceId}' has ended.`),
+    });
     return answer;
   }
 

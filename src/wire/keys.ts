@@ -7,7 +7,7 @@ export const scope = z.enum(['read', 'write', 'admin']).meta({
 
 const keyName = z
   .string()
-  .regex(/^[\w.-]{1,64}$/)
+  .regex(/^[\w.-]{1,64}$/, "must have 1 to 64 letters, digits, '.', '_' and '-'")
   .meta({ description: "1 to 64 letters, digits, '.', '_' and '-'; compared without case.", examples: ['ci'] });
 
 export const keyParams = z.object({ name: keyName });

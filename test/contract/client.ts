@@ -364,7 +364,8 @@ export function clientContract(open: (taskHub?: string) => OrchestrationClient):
       await ended(done);
       for (const verb of ['terminate', 'suspend', 'resume'] as const) {
         for (const id of ['nobody', 'a/b', '..', '']) await refuses(open()[verb](id, 'why'), 'InstanceNotFound');
-        await refuses(open()[verb](done), 'InstanceTerminal');
+        const { message } = await refuses(open()[verb](done), 'InstanceTerminal');
+        expect(message).toContain(`'${done}' has ended`);
       }
       for (const id of ['nobody', '..']) {
         await refuses(open().raiseEvent(id, 'Go', 1), 'InstanceNotFound');

@@ -110,6 +110,12 @@ describe('refused', () => {
     expectEmpty(await it6.api.post(`/instances/${ended}/raiseEvent/Go`, call), 410);
   });
 
+  test('a content type that is not JSON is told what to send', async () => {
+    const id = await it6.api.running('WaitGo');
+    const refused = await it6.api.post(`/instances/${id}/raiseEvent/Go`, { raw: '1' });
+    expect(refused.json().ExceptionMessage).toContain("'Content-Type: application/json'");
+  });
+
   test('#181 unknown', async () => {
     expectEmpty(await it6.api.post('/instances/unknown/raiseEvent/Go', { body: 1 }), 404);
     expectEmpty(await it6.api.post('/instances/%00/raiseEvent/Go', { body: 1 }), 404);

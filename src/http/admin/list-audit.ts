@@ -44,7 +44,10 @@ function filterOf(query: Query): AuditFilter {
   const word = query.value('outcome')?.toLowerCase();
   const outcome = auditOutcomes.find((one) => one === word);
   if (word !== undefined && outcome === undefined) {
-    throw new DurableError('InvalidArgument', `The query parameter 'outcome' must be ${auditOutcomes.join(', ')}.`);
+    throw new DurableError(
+      'InvalidArgument',
+      `The query parameter 'outcome' must be one of ${auditOutcomes.join(', ')}.`,
+    );
   }
   const given = {
     from: query.instant('from'),

@@ -162,7 +162,8 @@ function outcomeOf(status: number): AuditOutcome {
 
 function detailOf(entry: AuditEntry, status: number, payload: unknown): string {
   // Counts and the ids of restarts; links hold keys and are left out.
-  const counts = /^\{"instancesDeleted":\d+(?:,"instancesMatched":\d+)?\}$|^\{"dryRun":(?:true|false)(?:,"\w+":\d+)+/;
+  const counts =
+    /^\{"instancesDeleted":\d+(?:,"instancesMatched":\d+)?\}$|^\{"dryRun":(?:true|false)(?:,"\w+":\d+)+|^\{"emptyEntitiesRemoved":\d+,"orphanedLocksReleased":\d+\}$/;
   const found = typeof payload === 'string' ? counts.exec(payload)?.[0] : undefined;
   const counted = found === undefined || found.endsWith('}') ? found : `${found}}`;
   const started = typeof payload === 'string' ? /^\{"id":("(?:[^"\\]|\\.)*")/.exec(payload)?.[1] : undefined;

@@ -54,7 +54,8 @@ function readEvent(request: ManagementRequest<EventParams>): string | Problem {
     }
     if (!hasJsonMediaType(request)) {
       const message = 'Only application/json request content is supported';
-      return new Problem(400, { kind: 'object', message, type: 'UnsupportedContentType' });
+      const detail = `${message}: send the header 'Content-Type: application/json'.`;
+      return new Problem(400, { kind: 'object', message, detail, type: 'UnsupportedContentType' });
     }
     return jsonBody(request) ?? invalidJson('The body is empty.');
   } catch (error) {
