@@ -22,6 +22,7 @@ export const zones = [
   { files: 'store/store.ts', src: ['model', 'store/listing-store.ts'], packages: [], node: [] },
   { files: 'store/listing-store.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/once-store.ts', src: ['model', 'store/store.ts'], packages: [], node: [] },
+  { files: 'store/webhook-store.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/access-store.ts', src: ['model'], packages: [], node: [] },
   // What every store says alike.
   { files: 'store/executable-names.ts', src: ['model'], packages: [], node: [] },
@@ -36,6 +37,7 @@ export const zones = [
       'store/listing-store.ts',
       'store/access-store.ts',
       'store/once-store.ts',
+      'store/webhook-store.ts',
       'store/executable-names.ts',
       'store/continuation-token.ts',
       'store/activity-not-registered.ts',
@@ -59,7 +61,7 @@ export const zones = [
   { files: 'store/embedded', src: [], packages: ['pg'], node: 'all' },
   {
     files: 'worker',
-    src: ['model', 'flow', 'core/state', 'store/store.ts'],
+    src: ['model', 'flow', 'core/state', 'store/store.ts', 'store/webhook-store.ts'],
     packages: ['lru-cache', 'type:pino'],
     node: 'all',
   },

@@ -108,6 +108,8 @@ export interface Config {
   readonly pollMs: number;
   /** How long audit records are kept; 0: for ever. */
   readonly auditRetentionMs: number;
+  /** Signs completion webhooks; without one they are refused. */
+  readonly webhookSecret: string | undefined;
   /** `undefined` is a worker without HTTP. */
   readonly http: HttpConfig | undefined;
   readonly durableHttp: DurableHttpConfig;
@@ -132,6 +134,7 @@ export interface StartFlags {
   readonly linkTtl?: string;
   readonly rateLimit?: string;
   readonly auditRetention?: string;
+  readonly webhookSecret?: string;
   readonly workers?: string;
   /** `--no-http` makes it false. */
   readonly http?: boolean;
@@ -223,6 +226,7 @@ export function readConfig(sources: ConfigSources): Config {
       setting(env, '--audit-retention', flags.auditRetention, 'PERDURE_AUDIT_RETENTION'),
       90 * dayMs,
     ),
+    webhookSecret: secret(env, '--webhook-secret', flags.webhookSecret, 'PERDURE_WEBHOOK_SECRET'),
     http: flags.http === false ? undefined : httpConfig(flags, env),
     durableHttp: durableHttpConfig(flags, env),
     storageLimits: storageLimitsConfig(flags, env),

@@ -22,6 +22,10 @@ import { versionProblem } from './model/instance.ts';
 import { openPostgresStore, type PostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
 import { openDurableHttp, type DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
+import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
+import { WebhookSender } from './worker/in-process/built-in/webhook-sender.ts';
+import { WebhookDelivery } from './worker/webhook-delivery.ts';
+import type { WebhookRules } from './client/webhooks.ts';
 import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
 import { Worker } from './worker/worker.ts';
 
@@ -80,6 +84,11 @@ export interface TaskHubOptions {
   readonly maxInstanceIdLength?: number;
   /** How this process deals with the versions of orchestrations. Default: every version is served. */
   readonly versioning?: Versioning;
+  /**
+   * Signs completion webhooks: a text, or `whsec_` and base64. They may reach what `durableHttp` allows. Default: none, and
+   * then they are refused.
+   */
+  readonly webhookSecret?: string;
   /** How long records of the audit log are kept, in ms; 0 keeps them for ever. Default 7,776,000,000: 90 days. */
   readonly auditRetentionMs?: number;
   /** Default: silent. */
@@ -184,7 +193,27 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
           },
           limits,
         });
+  const webhookSender = new WebhookSender(new AddressGuard(durableHttp.allow ?? []));
+  const webhooks =
+    options.webhookSecret === undefined
+      ? undefined
+      : new WebhookDelivery({
+          store: store.webhooks,
+          notifications: store.notifications,
+          send: (request, signal) => webhookSender.send(request, signal),
+          secret: options.webhookSecret,
+          pollMs,
+          log: logger,
+        });
   const clients = openClients(store, {
+    ...(webhooks === undefined
+      ? {}
+      : {
+          webhooks: {
+            problem: (url) => webhookSender.problem(url),
+            registered: () => webhooks.registered(),
+          },
+        }),
     taskHub,
     pollMs,
     maxPayloadLength,
@@ -209,11 +238,14 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
       const url = options.directDatabaseUrl ?? options.databaseUrl;
       if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
       await worker?.start();
+      webhooks?.start();
       pruning.start();
     },
     stop: () => {
       stopping ??= (async () => {
         pruning.stop();
+        await webhooks?.stop();
+        await webhookSender.close();
         await worker?.stop();
         await http.close();
         clients.close();
@@ -234,6 +266,7 @@ function openClients(
     readonly declared: DeclaredValues;
     readonly defaultVersion?: string;
     readonly placement?: Placement;
+    readonly webhooks?: WebhookRules;
   },
 ): ClientSource & { close(): void } {
   const waiters = new CompletionWaiters(store, options.pollMs);
@@ -246,6 +279,7 @@ function openClients(
     maxPayloadLength: options.maxPayloadLength,
     maxInstanceIdLength: options.maxInstanceIdLength,
     placement: options.placement,
+    ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     planRewind,
     ...(options.defaultVersion === undefined ? {} : { defaultVersion: options.defaultVersion }),
   };

@@ -38,6 +38,11 @@ export interface StartSettings {
   readonly startAt?: Date | Duration;
   /** When the id is taken. Default `'replace'`: an ended instance is replaced, a live one refuses. */
   readonly onExisting?: OnExisting;
+  /**
+   * A URL that is told, signed, when the instance has ended; tried for a day. An instance that is there already (`onExisting:
+   * 'return'`) and one that is purged before tell nobody. Needs a secret (`createTaskHub({ webhookSecret })`).
+   */
+  readonly completionWebhook?: string;
 }
 
 /** The payload, which may be left out when its type allows `undefined` or is unknown. */

@@ -5,6 +5,7 @@ import type { ClientStore } from '../store/store.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
 import type { DeclaredValues } from './declared-values.ts';
 import type { KnownFunctions } from './known-functions.ts';
+import type { WebhookRules } from './webhooks.ts';
 
 /** A worker of this process, which may take an instance the moment it is started. */
 export interface Placement {
@@ -32,6 +33,8 @@ export interface LocalClientParts {
   readonly newId?: () => string;
   /** What is recorded of the action that this client is for; `undefined` for clients that are not asked to record any. */
   readonly audit?: AuditNote | undefined;
+  /** Absent: completion webhooks are refused. */
+  readonly webhooks?: WebhookRules;
   /** Says what a rewind undoes. */
   readonly planRewind: RewindPlanner;
 }

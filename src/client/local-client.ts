@@ -45,6 +45,7 @@ import type {
 import { withoutRewound } from '../model/rewound-history.ts';
 import { endedBeforeStart } from './ended-before-start.ts';
 import { policyOf } from './existing-policy.ts';
+import { webhookOf } from './webhooks.ts';
 import { checkPayload } from './declared-values.ts';
 import type { LocalClientParts } from './local-client-parts.ts';
 import { RecentStarts } from './recent-starts.ts';
@@ -116,7 +117,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     };
     const instance = { instanceId, executionId, name, version: version ?? null, event };
     const offer =
-      startAt === undefined
+      startAt === undefined && start.completionWebhook === undefined
         ? await placement?.offer(hubId, { ...instance, isNewId: givenId === undefined })
         : undefined;
     if (offer === undefined) await known.checkOrchestrator(hubId, name);
@@ -124,6 +125,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     const outcome = await store
       .startInstance({
         ...instance,
+        ...webhookOf(start, this.#parts.webhooks),
         hubId,
         input: input ?? null,
         ...(tags === undefined ? {} : { tags }),

@@ -21,7 +21,7 @@ export function tokenOf({ headers }: Answer): { readonly continuationToken?: str
 }
 
 /** @throws DurableError `InvalidArgument` */
-export function startParameters({ version, tags, startAt, onExisting }: StartSettings): Parameters {
+export function startParameters({ version, tags, startAt, onExisting, completionWebhook }: StartSettings): Parameters {
   if (version !== undefined) refuse(versionProblem(version));
   if (tags !== undefined) refuse(tagsProblem(tags));
   if (onExisting !== undefined && !existingPolicies.some((policy) => policy === onExisting)) {
@@ -32,6 +32,7 @@ export function startParameters({ version, tags, startAt, onExisting }: StartSet
     tag: tagTexts(tags),
     startAt: startAt instanceof Date ? dateText('startAt', startAt) : durationText(startAt),
     onExisting: typeof onExisting === 'string' ? onExisting : undefined,
+    completionWebhook,
   };
 }
 

@@ -6,10 +6,13 @@ import type { Query } from './query.ts';
 import { parseInstant } from './instants.ts';
 
 /** @throws DurableError `InvalidArgument` for values that mean nothing */
-export function startSettings(query: Query): Pick<StartSettings, 'onExisting' | 'startAt' | 'tags' | 'version'> {
+export function startSettings(
+  query: Query,
+): Pick<StartSettings, 'completionWebhook' | 'onExisting' | 'startAt' | 'tags' | 'version'> {
   const version = query.text('version');
   const tags = tagsOf(query.all('tag'));
   const startAt = query.value('startAt');
+  const completionWebhook = query.value('completionWebhook');
   const onExisting = onExistingOf(query.value('onExisting'));
   return {
     ...(version === undefined ? {} : { version }),
@@ -17,6 +20,7 @@ export function startSettings(query: Query): Pick<StartSettings, 'onExisting' | 
     // What is no instant is a duration, which the client reads.
     ...(startAt === undefined ? {} : { startAt: parseInstant(startAt) ?? startAt }),
     ...(onExisting === undefined ? {} : { onExisting }),
+    ...(completionWebhook === undefined ? {} : { completionWebhook }),
   };
 }
 

@@ -97,6 +97,7 @@ async function startHub(options: {
     pollMs: config.pollMs,
     worker: config.worker,
     auditRetentionMs: config.auditRetentionMs,
+    ...(config.webhookSecret === undefined ? {} : { webhookSecret: config.webhookSecret }),
     versioning: config.versioning,
     ...config.storageLimits,
     logger,

@@ -58,6 +58,8 @@ export interface InstanceStart {
   readonly owner: WorkerId | null;
   /** What the owner's first turn came to, made before the instance is stored and written with it; only with an owner. */
   readonly firstTurn?: FirstTurn | null;
+  /** Whom to tell of the end; stored with the instance, if it is created. Only for a store that has a `WebhookStore`. */
+  readonly webhook?: string;
 }
 
 export type StartOutcome =

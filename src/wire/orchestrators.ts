@@ -35,6 +35,15 @@ export const startQuery = commonQuery.extend({
         '`replace` (default): an ended instance is replaced, a live one is 409. `terminate`: a live one is replaced too, for ' +
         'which a key needs the scope `admin`.',
     }),
+  completionWebhook: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'A URL that is told, by a signed POST, when the instance has ended. The service needs a secret for it, and the address ' +
+        'must be one that `callHttp` may reach.',
+      examples: ['https://hooks.example/orders'],
+    }),
   signedLinks,
   linkExpiresIn,
 });

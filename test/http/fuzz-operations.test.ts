@@ -235,6 +235,7 @@ const wrongByName: Readonly<Record<string, readonly string[]>> = {
   instanceIdPrefix: ['a%00b'],
   name: ['a%00b', 'x'.repeat(300)],
   version: ['a%00b', 'x'.repeat(101)],
+  completionWebhook: ['x', 'ftp://h/x', 'http://127.0.0.1/x'],
   wait: ['x', '-1', '1e999', '30x'],
   dryRun: ['maybe'],
   all: ['maybe'],

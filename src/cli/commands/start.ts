@@ -36,6 +36,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       'calls without a key from one address and minute, 0 for no limit [PERDURE_RATE_LIMIT] (default: 1000 where keys are asked for)',
     )
     .option('--audit-retention <time>', 'how long audit records are kept [PERDURE_AUDIT_RETENTION] (default: 90d)')
+    .option(
+      '--webhook-secret <secret>',
+      'signs completion webhooks [PERDURE_WEBHOOK_SECRET or PERDURE_WEBHOOK_SECRET_FILE] (default: none, they are refused)',
+    )
     .option('--workers <number>', 'workers of this process, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
     .option('--no-http', 'work without serving HTTP')
     .option('--lease-ms <number>', 'a silent worker loses its work after this time [PERDURE_LEASE_MS] (default: 30000)')

@@ -8,17 +8,20 @@ import type {
   SendOutcome,
   StartOutcome,
 } from '../store.ts';
+import { again } from './again.ts';
 import { Entities } from './entities.ts';
 import { EntityQueries } from './entity-queries.ts';
 import { toStoreError } from './errors.ts';
 import { Hubs } from './hubs.ts';
 import { Instances } from './instances.ts';
+import { lentConnection } from './lent-connection.ts';
 import type { Listings } from './listings.ts';
 import { Rewinds } from './rewinds.ts';
 import { nowMs, type Runner, statement, type Tables } from './sql.ts';
 import { Starts } from './starts.ts';
 import { Trees } from './trees.ts';
 import { Watches } from './watches.ts';
+import { insertWebhook } from './webhooks.ts';
 import { Workers } from './workers.ts';
 
 /** Makes a {@link ClientStore}. */
@@ -43,14 +46,29 @@ export function clientStore(
   const watches = new Watches(runner, tables);
   const workers = new Workers(runner, tables);
   const clock = statement('clock', `select ${nowMs} as now`);
+  const addWebhook = insertWebhook(tables);
   const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
+
+  /** The webhook is there when the instance is, so that no end comes before it. */
+  const startWithWebhook = (start: InstanceStart, url: string): Promise<StartOutcome> =>
+    again(
+      () =>
+        runner.transaction(async (client) => {
+          const outcome = await new Starts(runner.on(lentConnection(client)), tables).add(start);
+          if (outcome.kind === 'created') await client.query(addWebhook, [outcome.key, url]);
+          return outcome;
+        }),
+      // An earlier sending is recognised by its execution.
+      { repeatAfterConnectionLoss: true },
+    );
 
   return withStoreErrors({
     notifications,
     findHub: (name) => hubs.find(name),
     ensureHub: (name) => hubs.ensure(name),
     startInstance: async (start: InstanceStart): Promise<StartOutcome> => {
-      const outcome = await starts.add(start);
+      const outcome =
+        start.webhook === undefined ? await starts.add(start) : await startWithWebhook(start, start.webhook);
       // Who waits for the end of the one that is gone must look again.
       if (outcome.kind === 'created' && outcome.replaced !== undefined)
         notifications.publish({ kind: 'ended', hubId: start.hubId, keys: [outcome.replaced] });

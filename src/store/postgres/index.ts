@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { WorkNotification } from '../../model/work.ts';
 import type { OnceStore } from '../once-store.ts';
 import type { NotificationBus, Store } from '../store.ts';
+import type { WebhookStore } from '../webhook-store.ts';
 import type { AccessStore } from '../access-store.ts';
 import { PostgresAccess } from './access.ts';
 import { Activities } from './activities.ts';
@@ -18,6 +19,7 @@ import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
 import { Runner, schemaTag, tablesOf } from './sql.ts';
 import { TurnCommits } from './turn-commits.ts';
+import { Webhooks } from './webhooks.ts';
 import { Workers } from './workers.ts';
 
 /** How {@link openPostgresStore} reaches Postgres. */
@@ -57,10 +59,11 @@ const sessionSettings =
 const maxHeartbeatMs = 5_000;
 const maxCloseMs = 2_000;
 
-/** A store that also holds keys, the audit log, and what calls with an idempotency key were answered. */
+/** A store that also holds keys, the audit log, what calls with an idempotency key were answered, and webhooks. */
 export interface PostgresStore extends Store {
   readonly access: AccessStore;
   readonly once: OnceStore;
+  readonly webhooks: WebhookStore;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -136,6 +139,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   return {
     ...client,
     once,
+    webhooks: new Webhooks(forClients, tables),
     access: new PostgresAccess(forClients, tables),
     notifications,
     registerWorker: (worker) => leases.register(worker),

@@ -22,6 +22,7 @@ export interface Tables {
   readonly linkSecrets: string;
   readonly audit: string;
   readonly idempotentCalls: string;
+  readonly completionWebhooks: string;
   readonly entities: string;
   /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
   readonly knownKey: string;
@@ -42,6 +43,7 @@ export function tablesOf(schema: string): Tables {
     linkSecrets: quoted('link_secrets'),
     audit: quoted('audit'),
     idempotentCalls: quoted('idempotent_calls'),
+    completionWebhooks: quoted('completion_webhooks'),
     entities: quoted('entities'),
     knownKey: quoted('known_key'),
   };
@@ -98,6 +100,11 @@ export class Runner {
     } finally {
       client.release(broken);
     }
+  }
+
+  /** The same on other connections. */
+  on(connections: Connections): Runner {
+    return new Runner(connections, { prepared: this.#prepared, prefix: this.#prefix });
   }
 
   /** A connection that the caller gives back. @throws DurableError `StoreUnavailable` when none was to be had */

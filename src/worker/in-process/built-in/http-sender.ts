@@ -116,7 +116,7 @@ export class HttpSender {
 }
 
 /** Loaded when the first request is sent: most services send none. */
-async function openAgent(guard: AddressGuard): Promise<Agent> {
+export async function openAgent(guard: AddressGuard): Promise<Agent> {
   const { Agent: AgentClass } = await import('undici');
   return new AgentClass({ connect: { lookup: guard.lookup } });
 }
