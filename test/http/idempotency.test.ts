@@ -129,6 +129,20 @@ describe('a repeated call is carried out once', () => {
     await waitFor(async () => (await api.get('/entities/counter/once')).json() === 6, { what: 'the counter to be 6' });
   });
 
+  test('a bulk operation that stopped at its limit is not kept: repeated it goes on', async () => {
+    for (const id of ['a', 'b', 'c']) await api.post(`/orchestrators/WaitGo/${id}?taskHub=once-part`);
+    const headers = withKey();
+    const act = () => api.post('/bulk/terminate?taskHub=once-part&all=true&top=2', { headers });
+    const part = await act();
+    expect([part.json().accepted, part.headers['x-ms-continuation-token']]).toEqual([2, expect.stringMatching(/./)]);
+    const rest = await act();
+    expect([rest.json().accepted, rest.headers['x-ms-continuation-token']]).toEqual([1, '']);
+    expect(rest.headers['idempotency-replayed']).toBeUndefined();
+    const again = await act();
+    expect([again.body, again.headers['x-ms-continuation-token']]).toEqual([rest.body, '']);
+    expect(again.headers['idempotency-replayed']).toBe('true');
+  });
+
   test('a bulk operation', async () => {
     for (const id of ['a', 'b']) await api.post(`/orchestrators/WaitGo/${id}?taskHub=once-bulk`);
     const headers = withKey();

@@ -68,6 +68,8 @@ export function idempotencyHooks(front: Front, operation: { readonly isBulk: boo
           if (operation.isBulk) await outcome.call.announce(maxBulkMs);
           return undefined;
         case 'repeated':
+          // What is kept of these is the answer of a call that had done everything.
+          if (operation.isBulk) void reply.header(continuationHeader, '');
           return repeat(front, request, reply, outcome.answer);
         case 'under-way':
           throw underWay();
@@ -80,7 +82,9 @@ export function idempotencyHooks(front: Front, operation: { readonly isBulk: boo
       // First, because what goes wrong here is answered too.
       request.once = undefined;
       if (once === undefined) return payload;
-      const answer = answerOf(reply.statusCode, payload, once.started) ?? startedFor(once);
+      // A part of something large is not kept: repeated, the call does more of what is left.
+      const isPart = (reply.getHeader(continuationHeader) ?? '') !== '';
+      const answer = isPart ? undefined : (answerOf(reply.statusCode, payload, once.started) ?? startedFor(once));
       if (answer === undefined) {
         await once.call.abandon();
         return payload;
