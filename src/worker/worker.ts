@@ -13,6 +13,7 @@ import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
+import { DueTimes } from './due-times.ts';
 import { ForeignVersions } from './foreign-versions.ts';
 import { abortAll, defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
@@ -49,8 +50,7 @@ export class Worker {
   #unsubscribe: (() => void) | undefined;
   #cancelBeat: CancelPoll | undefined;
   #beating: Promise<void> = Promise.resolve();
-  #cancelDueTimer: CancelPoll | undefined;
-  #dueAt = Number.POSITIVE_INFINITY;
+  readonly #dueTimes: DueTimes;
   #deadWorkers = true;
   #maintainedAt = 0;
   #maintenance: Promise<void> | undefined;
@@ -62,6 +62,12 @@ export class Worker {
     this.#options = options;
     this.#own = options.clock ?? processClock;
     this.#clock = new DatabaseClock(this.#own);
+    this.#dueTimes = new DueTimes({
+      own: this.#own,
+      now: () => this.#clock.now(),
+      maxWaitMs: options.pollMs * 10,
+      onDue: () => this.#onDue(),
+    });
     this.#foreign = new ForeignVersions(options);
     const { orchestrators, entities } = options.executor.functions;
     this.#names = [...orchestrators, ...entities.map(entityExecutionName)];
@@ -110,7 +116,7 @@ export class Worker {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#unsubscribe?.();
-    this.#cancelDueTimer?.();
+    this.#dueTimes.stop();
     await within(Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]), claimEndMs);
     this.#slots.close();
     if (this.#session) await this.#finish(this.#session);
@@ -174,7 +180,7 @@ export class Worker {
       limits: this.#options.limits ?? defaultLimits,
       newExecutionId: this.#options.newExecutionId ?? newExecutionId,
       onRoom: () => this.#claimLoop.resume(),
-      onTimer: (fireAt) => this.#armTimer(fireAt),
+      onTimer: (fireAt) => this.#dueTimes.add(fireAt),
     });
     log.info({ workerId }, 'worker registered');
   }
@@ -313,7 +319,7 @@ export class Worker {
     if (beat.activitiesReady || beat.deadWorkers) this.#taskLoop.wake();
     session.orchestrations.inboxArrived(beat.inboxKeys);
     session.entities.inboxArrived(beat.inboxKeys);
-    if (beat.nextDueAt !== undefined) this.#armTimer(beat.nextDueAt);
+    if (beat.nextDueAt !== undefined) this.#dueTimes.add(beat.nextDueAt);
     session.live.dropGone(quiet, new Set(beat.ownedInstances));
     await this.#collectStrays(session, beat);
     // Beside the heartbeat: on a slow database it must not cost the lease (F53).
@@ -371,18 +377,10 @@ export class Worker {
     await this.#take(session, claims);
   }
 
-  /** Wakes when the next message becomes visible; the heartbeat finds what this misses. */
-  #armTimer(fireAt: number): void {
-    if (fireAt >= this.#dueAt || this.#stopping) return;
-    this.#dueAt = fireAt;
-    this.#cancelDueTimer?.();
-    // Our clock is behind the database's, so what is due here is due there. A far date is looked at again by polling.
-    const delayMs = Math.min(Math.max(0, fireAt - this.#clock.now()) + 1, this.#options.pollMs * 10);
-    this.#cancelDueTimer = this.#own.poll(delayMs, () => {
-      this.#dueAt = Number.POSITIVE_INFINITY;
-      this.#claimLoop.wake();
-      this.#session?.orchestrations.inboxesDue(this.#clock.now() + 1);
-      this.#session?.entities.inboxesDue();
-    });
+  /** Messages became visible. */
+  #onDue(): void {
+    this.#claimLoop.wake();
+    this.#session?.orchestrations.inboxesDue(this.#clock.now() + 1);
+    this.#session?.entities.inboxesDue();
   }
 }

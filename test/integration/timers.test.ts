@@ -50,6 +50,16 @@ inBothModes('timers', ({ open, database }) => {
     expect(eventsOf(await historyOf(hub, ended.instanceId), 'TimerFired')).toHaveLength(300);
   });
 
+  it('B60: timers of many instances all fire at their time, whatever was to fire before them', async () => {
+    const body = orchestration('Body', async (ctx, n: number) => {
+      for (let round = 0; round < 3; round += 1) await ctx.createTimer(((n * 7 + round * 5) % 10) * 40);
+    });
+    // No heartbeat comes to tell what was forgotten.
+    const hub = await open({ functions: [body], pollMs: 60_000, leaseMs: 180_000 });
+    const ended = await Promise.all(Array.from({ length: 10 }, (_, n) => hub.run(body, { input: n })));
+    expect(ended.map(({ runtimeStatus }) => runtimeStatus)).toEqual(ended.map(() => 'Completed'));
+  });
+
   it.each([
     { raise: true, winner: 'event' },
     { raise: false, winner: 'timer' },
