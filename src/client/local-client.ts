@@ -29,7 +29,6 @@ import {
   notRewindable,
   refuse,
   terminal,
-  toPayload,
   withAudit,
   withReason,
 } from './arguments.ts';
@@ -46,12 +45,12 @@ import { withoutRewound } from '../model/rewound-history.ts';
 import { endedBeforeStart } from './ended-before-start.ts';
 import { policyOf } from './existing-policy.ts';
 import { webhookOf } from './webhooks.ts';
-import { checkPayload } from './declared-values.ts';
 import type { LocalClientParts } from './local-client-parts.ts';
 import { RecentStarts } from './recent-starts.ts';
 import type { BulkOperation, BulkOptions, BulkOutcome } from './listing-client.ts';
 import { LocalListingClient } from './local-listing-client.ts';
 import { purge } from './purge.ts';
+import { toTextEvent, toTextStart } from './to-text.ts';
 
 const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
@@ -72,12 +71,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     orchestration: OrchestrationReference<Input>,
     options: StartOptions<Input> = {},
   ): Promise<string> {
-    const { name, version: own } =
-      typeof orchestration === 'string' ? { name: orchestration, version: undefined } : orchestration;
-    const { input: value, ...settings } = options;
-    const input = toPayload(value, 'input');
-    const version = settings.version ?? own ?? this.#defaultVersion(name);
-    return this.#start({ ...settings, name, ...(input === undefined ? {} : { input }) }, version);
+    return this.startNewText(toTextStart(orchestration, options));
   }
 
   startNewText(start: TextStart): Promise<string> {
@@ -173,10 +167,8 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     event: EventDefinition<unknown, unknown> | string,
     data?: unknown,
   ): Promise<void> {
-    const text = toPayload(data, 'data of the event');
-    if (typeof event === 'string') return this.raiseEventText(instanceId, event, text);
-    checkPayload(event, text);
-    return this.raiseEventText(instanceId, event.name, text);
+    const text = toTextEvent(event, data);
+    return this.raiseEventText(instanceId, text.name, text.data);
   }
 
   async raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {

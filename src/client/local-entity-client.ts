@@ -1,6 +1,5 @@
 /** The verbs on entities on a store in reach of this process. */
 import { randomUUID } from 'node:crypto';
-import type { SignalOptions } from '../model/entity-functions.ts';
 import { entityIdProblem, entityInstanceId, type EntityAddress } from '../model/entity-id.ts';
 import {
   unlockOf,
@@ -11,9 +10,10 @@ import {
 } from '../model/entity-work.ts';
 import type { InstanceKey } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
-import { checkPage, checkSize, refuse, toPayload } from './arguments.ts';
+import { checkPage, checkSize, refuse } from './arguments.ts';
 import type { CleanEntityStorageOptions, EntityClient, EntityStateResponse, TextSignal } from './entity-client.ts';
 import type { KnownFunctions } from './known-functions.ts';
+import { toTextSignal } from './to-text.ts';
 
 /** What clients of entities share. */
 export interface EntityClientParts {
@@ -37,15 +37,7 @@ export class LocalEntityClient implements EntityClient {
   }
 
   async signalEntity(entity: EntityAddress, operation: string, ...rest: unknown[]): Promise<void> {
-    const [input, options] = rest;
-    const payload = toPayload(input, `input of operation '${operation}'`);
-    const scheduledTime = scheduledTimeOf(options);
-    return this.signalEntityText({
-      entity,
-      operation,
-      ...(payload === undefined ? {} : { input: payload }),
-      ...(scheduledTime === undefined ? {} : { scheduledTime }),
-    });
+    return this.signalEntityText(toTextSignal(entity, operation, rest));
   }
 
   async signalEntityText({ entity, operation, input, scheduledTime }: TextSignal): Promise<void> {
@@ -177,12 +169,6 @@ function readToken(token: string): Progress {
 function instanceIdOf(entity: EntityAddress): string {
   refuse(entityIdProblem(entity?.name, entity?.key));
   return entityInstanceId(entity);
-}
-
-function scheduledTimeOf(options: unknown): Date | undefined {
-  const { scheduledTime }: SignalOptions = typeof options === 'object' && options !== null ? options : {};
-  if (scheduledTime !== undefined && !(scheduledTime instanceof Date)) refuse('scheduledTime must be a Date.');
-  return scheduledTime;
 }
 
 /** Of the beginning of an entity's instance id, the name is compared without case, the key with it. */

@@ -1,13 +1,5 @@
 /** The client verbs, over HTTP. */
-import {
-  checkPage,
-  checkReason,
-  isImpossible,
-  notFound,
-  notRewindable,
-  refuse,
-  toPayload,
-} from '../client/arguments.ts';
+import { checkPage, checkReason, isImpossible, notFound, notRewindable, refuse } from '../client/arguments.ts';
 import type {
   DurableClient,
   GetStatusOptions,
@@ -17,8 +9,8 @@ import type {
   TextStart,
   WaitOptions,
 } from '../client/client.ts';
-import { checkPayload } from '../client/declared-values.ts';
 import { bulkOperations, type BulkOperation, type BulkOptions, type BulkOutcome } from '../client/listing-client.ts';
+import { toTextEvent, toTextStart } from '../client/to-text.ts';
 import { checkStatusText, defaultConnection, type LinkScope, managementPayload, statusUri } from '../http/links.ts';
 import { hasEnded, presentOutput, presentStatus } from '../http/present.ts';
 import { DurableError } from '../model/errors.ts';
@@ -67,16 +59,7 @@ export class FetchClient extends HttpEntityClient implements HttpClient {
     orchestration: OrchestrationReference<Input>,
     options: StartOptions<Input> = {},
   ): Promise<string> {
-    const { name, version: own } =
-      typeof orchestration === 'string' ? { name: orchestration, version: undefined } : orchestration;
-    const { input: value, ...settings } = options;
-    const input = toPayload(value, 'input');
-    return this.startNewText({
-      ...settings,
-      name,
-      ...(own === undefined || settings.version !== undefined ? {} : { version: own }),
-      ...(input === undefined ? {} : { input }),
-    });
+    return this.startNewText(toTextStart(orchestration, options));
   }
 
   async startNewText(start: TextStart): Promise<string> {
@@ -138,10 +121,8 @@ export class FetchClient extends HttpEntityClient implements HttpClient {
     event: EventDefinition<unknown, unknown> | string,
     data?: unknown,
   ): Promise<void> {
-    const text = toPayload(data, 'data of the event');
-    if (typeof event === 'string') return this.raiseEventText(instanceId, event, text);
-    checkPayload(event, text);
-    return this.raiseEventText(instanceId, event.name, text);
+    const text = toTextEvent(event, data);
+    return this.raiseEventText(instanceId, text.name, text.data);
   }
 
   async raiseEventText(instanceId: string, eventName: string, data: string | undefined): Promise<void> {

@@ -1,12 +1,12 @@
 /** The verbs on entities, over HTTP. */
-import { checkPage, refuse, toPayload } from '../client/arguments.ts';
+import { checkPage, refuse } from '../client/arguments.ts';
 import type {
   CleanEntityStorageOptions,
   EntityClient,
   EntityStateResponse,
   TextSignal,
 } from '../client/entity-client.ts';
-import type { SignalOptions } from '../model/entity-functions.ts';
+import { toTextSignal } from '../client/to-text.ts';
 import { entityIdProblem, type EntityAddress } from '../model/entity-id.ts';
 import type { CleanedEntities, EntityFilter, EntityMetadata, EntityPage } from '../model/entity-work.ts';
 import { expectDone, isMissing, readJson } from './answers.ts';
@@ -22,15 +22,7 @@ export class HttpEntityClient implements EntityClient {
   }
 
   async signalEntity(entity: EntityAddress, operation: string, ...rest: unknown[]): Promise<void> {
-    const [input, options] = rest;
-    const text = toPayload(input, `input of operation '${operation}'`);
-    const { scheduledTime }: SignalOptions = typeof options === 'object' && options !== null ? options : {};
-    return this.signalEntityText({
-      entity,
-      operation,
-      ...(text === undefined ? {} : { input: text }),
-      ...(scheduledTime === undefined ? {} : { scheduledTime }),
-    });
+    return this.signalEntityText(toTextSignal(entity, operation, rest));
   }
 
   async signalEntityText({ entity, operation, input, scheduledTime }: TextSignal): Promise<void> {

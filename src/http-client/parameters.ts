@@ -5,7 +5,10 @@ import { DurableError } from '../model/errors.ts';
 import { type InstanceFilter, type Tags, tagsProblem, versionProblem } from '../model/instance.ts';
 import type { Answer } from './answers.ts';
 
-type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>;
+type Value = string | readonly string[] | undefined;
+type Parameters = Readonly<Record<string, Value>>;
+/** Every setting of a start but its id has its parameter; does not compile when one is missing. */
+type StartParameters = Readonly<Record<Exclude<keyof StartSettings, 'instanceId' | 'tags'> | 'tag', Value>>;
 
 /** @throws DurableError `InvalidArgument` for a date that is none */
 export function dateText(name: string, date: Date | undefined): string | undefined {
@@ -21,7 +24,13 @@ export function tokenOf({ headers }: Answer): { readonly continuationToken?: str
 }
 
 /** @throws DurableError `InvalidArgument` */
-export function startParameters({ version, tags, startAt, onExisting, completionWebhook }: StartSettings): Parameters {
+export function startParameters({
+  version,
+  tags,
+  startAt,
+  onExisting,
+  completionWebhook,
+}: StartSettings): StartParameters {
   if (version !== undefined) refuse(versionProblem(version));
   if (tags !== undefined) refuse(tagsProblem(tags));
   if (onExisting !== undefined && !existingPolicies.some((policy) => policy === onExisting)) {

@@ -14,6 +14,7 @@ import {
   type OrchestrationDefinition,
   type Task,
 } from 'perdure';
+import { createHttpClient, type OrchestrationClient } from 'perdure/client';
 
 interface Order {
   readonly id: string;
@@ -72,6 +73,16 @@ export async function types(ctx: OrchestrationContext): Promise<void> {
   expectTypeOf(await ctx.df.waitForExternalEvent(approval)).toEqualTypeOf<{ readonly by: string }>();
   const dated = defineEvent('Dated', z.object({ at: z.coerce.date() }));
   expectTypeOf(await ctx.waitForExternalEvent(dated)).toEqualTypeOf<{ at: Date }>();
+
+  // The client over HTTP knows the same.
+  const remote = createHttpClient({ url: 'http://h' });
+  expectTypeOf(remote).toExtend<OrchestrationClient>();
+  await remote.raiseEvent('i', approval, { by: 'Ann' });
+  // @ts-expect-error who approved is a text
+  await remote.raiseEvent('i', approval, { by: 5 });
+  await remote.startNew(checkedOrder, { input: { id: 'a', at: 0 } });
+  // @ts-expect-error the input is missing
+  await remote.startNew(checkedOrder);
 
   await client.raiseEvent('i', approval, { by: 'Ann' });
   await client.raiseEvent('i', nothing);

@@ -2,9 +2,9 @@ import { commonErrors, errorBody } from '../../wire/errors.ts';
 import { answer } from '../../wire/fields.ts';
 import { instanceList, listHeaders, listQuery } from '../../wire/instances.ts';
 import { sendJson } from '../answers.ts';
-import { instanceFilter } from '../filters.ts';
 import type { Route } from '../front.ts';
-import { continuationHeader, continuationToken, pageSize } from '../paging.ts';
+import { instancePage } from '../instance-page.ts';
+import { continuationHeader } from '../paging.ts';
 import { presentStatus } from '../present.ts';
 import type { Query } from '../query.ts';
 
@@ -30,18 +30,8 @@ export const listInstances: Route = (app, front) => {
   };
   app.get<{ Querystring: Query }>('/instances', { schema }, async (request, reply) => {
     const { query } = request;
-    const filter = instanceFilter(query);
-    const limit = pageSize(query);
-    const token = continuationToken(request);
-    const page =
-      filter.runtimeStatus?.length === 0
-        ? { instances: [] }
-        : await front.client(request).getStatusBy(filter, {
-            limit,
-            ...(token === undefined ? {} : { continuationToken: token }),
-          });
+    const instances = await instancePage(front, request, reply);
     const shown = { input: query.flag('showInput', true), history: false, historyOutput: false };
-    void reply.header(continuationHeader, page.continuationToken ?? '');
-    return sendJson(reply, 200, `[${page.instances.map((one) => presentStatus(one, shown)).join(',')}]`);
+    return sendJson(reply, 200, `[${instances.map((one) => presentStatus(one, shown)).join(',')}]`);
   });
 };

@@ -10,10 +10,10 @@ import {
   storedListQuery,
 } from '../../wire/stored.ts';
 import { sendEmpty, sendJson } from '../answers.ts';
-import { instanceFilter } from '../filters.ts';
 import type { Route } from '../front.ts';
 import { instanceIdOf } from '../instance-id.ts';
-import { continuationHeader, continuationToken, pageSize } from '../paging.ts';
+import { instancePage } from '../instance-page.ts';
+import { continuationHeader } from '../paging.ts';
 import type { Query } from '../query.ts';
 
 /** What `perdure/client` reads: always 200 for an instance that is there, whether it has ended or not. */
@@ -49,18 +49,7 @@ export const storedInstances: Route = (app, front) => {
       400: answer(errorBody, 'A filter or the token is not valid.'),
     },
   };
-  app.get<{ Querystring: Query }>('/stored-instances', { schema: list }, async (request, reply) => {
-    const filter = instanceFilter(request.query);
-    const limit = pageSize(request.query);
-    const token = continuationToken(request);
-    const page =
-      filter.runtimeStatus?.length === 0
-        ? { instances: [] }
-        : await front.client(request).getStatusBy(filter, {
-            limit,
-            ...(token === undefined ? {} : { continuationToken: token }),
-          });
-    void reply.header(continuationHeader, page.continuationToken ?? '');
-    return sendJson(reply, 200, JSON.stringify(page.instances));
-  });
+  app.get<{ Querystring: Query }>('/stored-instances', { schema: list }, async (request, reply) =>
+    sendJson(reply, 200, JSON.stringify(await instancePage(front, request, reply))),
+  );
 };
