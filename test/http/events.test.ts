@@ -1,6 +1,7 @@
 /** Server-sent events: additions to the API of Azure. */
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { StatusEvents } from '../../src/client/status-events.ts';
 import { createTaskHub } from '../../src/task-hub.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Api, expectEmpty, expectError, stage, W } from './support.ts';
@@ -264,6 +265,37 @@ describe('streams', () => {
       next.close();
       return next.status === 200;
     });
+  });
+
+  test('of who does not read are cut off', async () => {
+    const { clients } = it6.hub;
+    let isCut = false;
+    let sent = 0;
+    const instance = {
+      ...{ key: '1', instanceId: 'loud', name: 'Loud', runtimeStatus: 'Running' as const },
+      ...{ customStatus: JSON.stringify('x'.repeat(16_000)), createdAt: new Date(), lastUpdatedAt: new Date() },
+    };
+    const events: StatusEvents = {
+      watch: () => () => undefined,
+      listen: (_, listener) => {
+        const shout = (): void => {
+          if (isCut) return;
+          sent += 1;
+          listener.event({ id: String(sent), instance });
+          setImmediate(shout);
+        };
+        shout();
+        return () => (isCut = true);
+      },
+    };
+    const api = await it6.server({}, { clients: { ...clients, events } });
+    const { port } = new URL(await listen(api));
+    const socket = connect(Number(port), '127.0.0.1').pause();
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => undefined).write(`GET ${W}/events HTTP/1.1\r\nhost: h\r\n\r\n`);
+    await waitFor(() => isCut, { what: 'the stream to be cut' });
+    // What the network keeps, and a little more.
+    expect(sent * 16_000).toBeLessThan(64 * 1_048_576);
   });
 
   test('end when the server stops', async () => {

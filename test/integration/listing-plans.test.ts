@@ -108,6 +108,52 @@ describe('in a hub of very many instances', async () => {
     }
   });
 
+  it.each([
+    ['the live ones', 'look_at_live', (one: PostgresStore) => one.lookAtLive(hubId, '0')],
+    ['the new ones', 'look_at_new', (one: PostgresStore) => one.lookAtNew(hubId, '0')],
+    ['some by key', 'find_by_keys', (one: PostgresStore) => one.findByKeys(['1', '130001'])],
+    [
+      'webhooks that are due',
+      'take_due_webhooks',
+      (one: PostgresStore) => one.webhooks.takeDue({ limit: 20, leaseMs: 1 }),
+    ],
+    [
+      'webhooks of some that ended',
+      'take_ended_webhooks',
+      (one: PostgresStore) => one.webhooks.takeDue({ limit: 20, leaseMs: 1, keys: ['1', '2', '3'] }),
+    ],
+  ] as const)('a look at %s is bounded', async (_, name, look) => {
+    let found: { readonly text: string; readonly values: unknown[] } | undefined;
+    const query = pg.Client.prototype.query;
+    const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+      this: pg.Client,
+      ...args: unknown[]
+    ) {
+      const [config] = args;
+      if (typeof config === 'object' && config !== null && 'name' in config && String(config.name).endsWith(name)) {
+        found = config as unknown as { text: string; values: unknown[] };
+      }
+      return Reflect.apply(query, this, args);
+    });
+    try {
+      await look(store);
+    } finally {
+      spy.mockRestore();
+    }
+    if (found === undefined) throw new Error(`nothing was sent for ${name}`);
+    const { rows } = await client.query<{ readonly 'QUERY PLAN': readonly { readonly Plan: PlanNode }[] }>(
+      `explain (analyze, timing off, format json) ${found.text}`,
+      found.values,
+    );
+    const plan = rows[0]?.['QUERY PLAN'][0]?.Plan;
+    if (plan === undefined) throw new Error('there is no plan');
+    for (const node of nodesOf(plan)) {
+      if (node['Relation Name'] !== 'instances' && node['Relation Name'] !== 'executions') continue;
+      expect(node['Node Type'], JSON.stringify(plan)).not.toMatch(/Seq Scan/);
+      expect((node['Actual Rows'] ?? 0) * (node['Actual Loops'] ?? 0)).toBeLessThanOrEqual(windowSize);
+    }
+  });
+
   it('what few match is found all the same, over pages that may be empty', async () => {
     const pages: number[] = [];
     let continuationToken: string | undefined;
