@@ -306,6 +306,32 @@ describe('what is stored', () => {
     expect(await count(`instances where input = '"torn"'`)).toBe(1);
   });
 
+  test('is nothing, when the connection is lost before, and the database is asked again', async () => {
+    const headers = withKey();
+    const start = () => api.post('/orchestrators/Echo', { body: 'cut', headers });
+    const query = pg.Client.prototype.query;
+    let cuts = 0;
+    const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+      this: pg.Client,
+      ...args: unknown[]
+    ) {
+      const [config] = args;
+      const isStart = typeof config === 'object' && config !== null && 'name' in config;
+      if (!isStart || !String(config.name).includes('start_instance') || cuts > 0) {
+        return Reflect.apply(query, this, args);
+      }
+      cuts += 1;
+      return Reflect.apply(query, this, ['select pg_terminate_backend(pg_backend_pid())']);
+    });
+    const failed = await start();
+    spy.mockRestore();
+    expect(cuts).toBe(1);
+    expectError(failed, 503);
+    expect(await count(`instances where input = '"cut"'`)).toBe(0);
+    expect((await start()).statusCode).toBe(202);
+    expect(await count(`instances where input = '"cut"'`)).toBe(1);
+  });
+
   test('belongs to one of many processes: the others turn repetitions away', async () => {
     const second = createTaskHub({ databaseUrl: it6.database.url, schema: it6.database.schema, worker: false });
     onTestFinished(() => second.stop());
