@@ -151,7 +151,7 @@ inBothModes('suspend and resume', ({ open }) => {
     const id = await hub.client.startNew(takesTen);
     await hub.reach(id, 'Running');
     await hub.client.suspend(id, 'stock-taking');
-    expect((await hub.client.getStatus(id))?.runtimeStatus).toBe('Suspended');
+    await hub.reach(id, 'Suspended');
     for (let n = 0; n < 10; n += 1) await hub.client.raiseEvent(id, 'Item', n);
     await waitFor(async () => eventsOf(await historyOf(hub, id), 'EventRaised').length === 10);
     expect((await hub.client.getStatus(id))?.runtimeStatus).toBe('Suspended');
