@@ -13,6 +13,7 @@ const replayed = {
   description: '`true`: this is the answer to an earlier call with the same `Idempotency-Key`.',
   schema: { type: 'string', enum: ['true'] },
 };
+const retryAfter = { description: 'Seconds.', schema: { type: 'string' } };
 const tooLarge = {
   description: 'The body is too large.',
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
@@ -46,6 +47,8 @@ function correctOperation(method: string, operation: Record<string, unknown>): v
   for (const [status, response] of Object.entries(responses)) {
     if (!isRecord(response)) continue;
     response['headers'] = {
+      // Also where a 409 has its own words it may be about a call that is under way.
+      ...(isRepeatable && status === '409' ? { 'Retry-After': retryAfter } : {}),
       ...member(response, 'headers'),
       'x-request-id': { $ref: '#/components/headers/RequestId' },
       ...(isRepeatable && Number(status) < 500

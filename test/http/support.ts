@@ -1,6 +1,6 @@
 /** A server on a real task hub, and calls of it. Every answer is checked against the schema of its route. */
 import { Readable } from 'node:stream';
-import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, InjectOptions, LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ZodType } from 'zod';
@@ -183,8 +183,28 @@ export function stage(options: ServerOptions = {}): Stage {
   };
 }
 
-/** Makes an answer that its route does not describe a 500. */
+/** Headers that say nothing of the API's own. */
+const plainHeaders =
+  /^(?:content-.+|date|connection|keep-alive|cache-control|vary|x-content-type-options|access-control-.+)$/;
+
+interface Described {
+  readonly paths: Record<string, Record<string, { responses: Record<string, { headers?: Record<string, unknown> }> }>>;
+}
+
+/** Headers of an answer that the OpenAPI document does not have for it. */
+function undocumentedHeaders({ paths }: Described, request: FastifyRequest, reply: FastifyReply): readonly string[] {
+  const path = (request.routeOptions.url ?? '').replaceAll(/:(\w+)/g, '{$1}');
+  const operation = paths[path]?.[request.method.toLowerCase()];
+  if (operation === undefined) return [];
+  const known = Object.keys(operation.responses[String(reply.statusCode)]?.headers ?? {}).map((one) =>
+    one.toLowerCase(),
+  );
+  return Object.keys(reply.getHeaders()).filter((name) => !plainHeaders.test(name) && !known.includes(name));
+}
+
+/** Makes an answer that its route, or the OpenAPI document, does not describe a 500. */
 function checkAnswers(app: FastifyInstance): void {
+  let document: Described | undefined;
   app.addHook('onSend', async (request, reply, payload) => {
     const answers = request.routeOptions.schema?.response;
     if (typeof answers !== 'object' || answers === null || request.is404) return payload;
@@ -194,6 +214,13 @@ function checkAnswers(app: FastifyInstance): void {
     if (!(schema instanceof ZodType)) throw new Error(`${request.url} does not document ${reply.statusCode}`);
     const body: unknown = typeof payload === 'string' && payload !== '' ? JSON.parse(payload) : null;
     schema.parse(body);
+    document ??= app.swagger() as unknown as Described;
+    const headers = undocumentedHeaders(document, request, reply);
+    if (headers.length > 0) {
+      throw new Error(
+        `${request.method} ${request.url} does not document ${headers.join(', ')} of ${reply.statusCode}`,
+      );
+    }
     return payload;
   });
 }

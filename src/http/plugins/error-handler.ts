@@ -29,6 +29,8 @@ function isUnknownRoute(error: unknown, request: FastifyRequest): boolean {
 }
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply, managed: boolean): FastifyReply {
+  // What was set for an answer that did not come about.
+  void reply.removeHeader('location').removeHeader('retry-after');
   if (problem.retryAfter !== undefined) void reply.header('retry-after', problem.retryAfter);
   const text = bodyText(problem, managed ? undefined : request.id);
   return text === undefined ? sendEmpty(reply, problem.status) : sendJson(reply, problem.status, text);
