@@ -3,6 +3,7 @@
  * of others, or of a worker before it) heartbeats tell, the next one each time.
  */
 import type { CancelPoll, Clock } from '../flow/clock.ts';
+import { SortedTimes } from './sorted-times.ts';
 
 /** The next so many are kept; those behind them are told again before they are due. */
 const maxTimes = 10_000;
@@ -22,8 +23,7 @@ export interface DueTimesOptions {
 
 export class DueTimes {
   readonly #options: DueTimesOptions;
-  /** Distinct, the latest first. */
-  readonly #times: number[] = [];
+  readonly #times = new SortedTimes(maxTimes);
   #cancel: CancelPoll | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
@@ -35,11 +35,9 @@ export class DueTimes {
   /** Something becomes visible at this database time. */
   add(at: number): void {
     if (this.#stopped) return;
-    const place = this.#placeOf(at);
-    if (this.#times[place] === at) return;
-    this.#times.splice(place, 0, at);
-    if (this.#times.length > maxTimes) this.#times.shift();
-    if (this.#times.at(-1) === at) this.#arm();
+    const before = this.#times.next;
+    this.#times.add(at);
+    if (this.#times.next !== before) this.#arm();
   }
 
   stop(): void {
@@ -47,20 +45,10 @@ export class DueTimes {
     this.#cancel?.();
   }
 
-  #placeOf(at: number): number {
-    let [low, high] = [0, this.#times.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#times[middle] ?? at) > at) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
   #arm(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    const next = this.#times.at(-1);
+    const { next } = this.#times;
     if (next === undefined) return;
     const { own, now, maxWaitMs } = this.#options;
     // Our clock is behind the database's, so what is due here is due there.
@@ -71,10 +59,7 @@ export class DueTimes {
 
   #look(): void {
     const { own, now, onDue } = this.#options;
-    const due = this.#times.length;
-    for (let next = this.#times.at(-1); next !== undefined && next <= now(); next = this.#times.at(-1))
-      this.#times.pop();
-    if (this.#times.length < due) {
+    if (this.#times.takeUntil(now())) {
       this.#lookedAt = own.now();
       onDue();
     }

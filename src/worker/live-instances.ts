@@ -12,6 +12,7 @@ import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { Claim, InstanceKey, OwnedInstance } from '../model/work.ts';
 import type { Cancellation } from './cancellation.ts';
 import type { Executor, OrchestrationRun } from './executor.ts';
+import { SortedTimes } from './sorted-times.ts';
 
 /** What is kept of an execution between its turns. */
 export interface Memory {
@@ -66,8 +67,8 @@ export interface LiveInstance {
   events: LocalEvent[];
   /** Local activities under way, by the id of their TaskScheduled. */
   readonly running: Map<number, Cancellation>;
-  /** When its next timer fires, milliseconds since 1970. */
-  dueAt: number;
+  /** When its timers fire, milliseconds since 1970; most instances have none. */
+  dueTimes: SortedTimes | undefined;
   /** How many executions it has begun in a row without being given up. */
   generations: number;
   /** Rough size in memory, in UTF-16 units. */
@@ -144,7 +145,7 @@ export class LiveInstances {
       entity: fresh ? idle.entity : undefined,
       events: [],
       running: new Map(),
-      dueAt: Number.POSITIVE_INFINITY,
+      dueTimes: undefined,
       generations: 0,
       weight: fresh ? idle.weight : 0,
     };
@@ -196,6 +197,14 @@ export function advance(
   instance.customStatus = customStatus;
   instance.status = status;
   instance.crashCount = 0;
+}
+
+/** Timers of one instance; those after them are found by heartbeats. */
+const maxDueTimes = 100;
+
+/** A timer of an instance fires then, milliseconds since 1970. */
+export function noteDue(live: LiveInstance, at: number): void {
+  (live.dueTimes ??= new SortedTimes(maxDueTimes)).add(at);
 }
 
 /** Tells the local activities of an instance to stop. */

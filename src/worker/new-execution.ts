@@ -51,7 +51,7 @@ export function renew(live: LiveInstance, start: Untimed<ExecutionStarted>): voi
   live.running.clear();
   live.instance = { ...live.instance, executionId: start.executionId, version: start.version ?? null };
   live.inboxWaiting = true;
-  live.dueAt = Number.POSITIVE_INFINITY;
+  live.dueTimes = undefined;
   live.weight = 0;
   live.generations += 1;
 }

@@ -25,7 +25,7 @@ import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
 import { maxCrashes, poisoned, refused, unreadable } from './failures.ts';
 import { claimOf, keyed, runFirstTurn } from './first-turn.ts';
-import { abortAll, advance, type LiveInstance } from './live-instances.ts';
+import { abortAll, advance, noteDue, type LiveInstance } from './live-instances.ts';
 import { settleRewound } from './rewound.ts';
 import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
 import { asksFor, bornHere, childTaker, renew, type Born } from './new-execution.ts';
@@ -136,8 +136,8 @@ export class OrchestrationProcessor {
   /** Looks at the inboxes of all owned instances, or of those with a timer due by then. */
   inboxesDue(until = Number.POSITIVE_INFINITY): void {
     for (const live of [...this.#options.live.owned()]) {
-      if (live.dueAt > until || isEntityInstanceId(live.instance.instanceId)) continue;
-      live.dueAt = Number.POSITIVE_INFINITY;
+      if (isEntityInstanceId(live.instance.instanceId)) continue;
+      if (live.dueTimes?.takeUntil(until) !== true && until !== Number.POSITIVE_INFINITY) continue;
       live.inboxWaiting = true;
       this.#pump(live);
     }
@@ -314,7 +314,7 @@ export class OrchestrationProcessor {
     for (const id of commit.cancelledTasks ?? []) live.running.get(id)?.request('The call timed out.', 'TimeoutError');
     for (const timer of commit.timers) {
       this.#options.onTimer(timer.fireAt);
-      live.dueAt = Math.min(live.dueAt, timer.fireAt);
+      noteDue(live, timer.fireAt);
     }
     if (isTerminal(commit.status)) {
       this.#options.live.drop(live);

@@ -1,7 +1,7 @@
 /** After a commit: those who got messages with it are told. */
 import type { CommitOutcome, InstanceKey } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
-import type { LiveInstances } from './live-instances.ts';
+import { noteDue, type LiveInstances } from './live-instances.ts';
 
 type Committed = Extract<CommitOutcome, { readonly kind: 'committed' }>;
 
@@ -23,7 +23,7 @@ export function wakeTargets(
     }
     worker.onTimer(visibleAt);
     const here = worker.live.getOwned(key);
-    if (here !== undefined) here.dueAt = Math.min(here.dueAt, visibleAt);
+    if (here !== undefined) noteDue(here, visibleAt);
   }
   if (keys.length > 0) worker.store.notifications.publish({ kind: 'inbox', hubId: worker.hubId, keys });
 }

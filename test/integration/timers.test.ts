@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { activity, orchestration } from '../../src/model/functions.ts';
+import { gate } from '../support/gate.ts';
 import { eventsOf, historyOf } from '../support/history.ts';
 import { execute } from '../support/sql.ts';
 import { freshName, inBothModes } from '../support/task-hubs.ts';
@@ -58,6 +59,23 @@ inBothModes('timers', ({ open, database }) => {
     const hub = await open({ functions: [body], pollMs: 60_000, leaseMs: 180_000 });
     const ended = await Promise.all(Array.from({ length: 10 }, (_, n) => hub.run(body, { input: n })));
     expect(ended.map(({ runtimeStatus }) => runtimeStatus)).toEqual(ended.map(() => 'Completed'));
+  });
+
+  it('B60: timers fire at their time beside an activity that runs', async () => {
+    const running = gate();
+    const slow = activity('Slow', () => running.passed);
+    const body = orchestration('Body', async (ctx) => {
+      const activityTask = ctx.callActivity(slow);
+      const timers = [20, 60, 100, 140].map((ms) => ctx.createTimer(ms));
+      for (const timer of timers) await timer;
+      ctx.setCustomStatus('all have fired');
+      await activityTask;
+    });
+    const hub = await open({ functions: [body, slow], pollMs: 60_000, leaseMs: 180_000 });
+    const id = await hub.client.startNew(body);
+    await waitFor(async () => (await hub.client.getStatus(id))?.customStatus === '"all have fired"');
+    running.open();
+    await hub.finish(id);
   });
 
   it.each([
