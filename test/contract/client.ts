@@ -482,7 +482,7 @@ export function clientContract(open: (taskHub?: string) => OrchestrationClient):
 
     test('get a signal at its time', async () => {
       const id = counter.id(fresh('later'));
-      await open().signalEntity(id, 'set', 1, { scheduledTime: new Date(Date.now() + 400) });
+      await open().signalEntity(id, 'set', 1, { scheduledTime: new Date(Date.now() + 1_500) });
       expect((await open().readEntityState(id)).entityExists).toBe(false);
       await reachState(id, 1);
       await refuses(open().signalEntity(id, 'set', 1, { scheduledTime: new Date(Number.NaN) }), 'InvalidArgument');

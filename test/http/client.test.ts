@@ -237,7 +237,7 @@ describe('what goes wrong on the way', () => {
       code: 'OutcomeUnknown',
       message: expect.stringContaining('did not answer within 200 ms'),
     });
-    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(performance.now() - before).toBeLessThan(5_000);
   });
 
   test.each([

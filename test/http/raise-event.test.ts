@@ -50,7 +50,7 @@ describe('accepted', () => {
     const id = await it6.api.pending('idle-185');
     expectEmpty(await it6.api.post(`/instances/${id}/raiseEvent/Go?taskHub=idle-185`, { body: 1 }), 202);
     // One that begins by itself, to see it delivered.
-    const later = String((await it6.api.post('/orchestrators/WaitGo?startAt=1s')).json().id);
+    const later = String((await it6.api.post('/orchestrators/WaitGo?startAt=2s')).json().id);
     expect(await it6.api.status(later)).toMatchObject({ runtimeStatus: 'Pending' });
     expectEmpty(await it6.api.post(`/instances/${later}/raiseEvent/Go`, { body: 'early' }), 202);
     expect(await it6.api.reach(later, 'Completed')).toMatchObject({ output: 'early' });
