@@ -175,7 +175,7 @@ export interface OrchestrationContext {
   setCustomStatus(status: unknown): void;
 
   /** Completes when every task has; then throws an AggregateError if any failed. Results in the order given. */
-  all<T extends readonly Task<unknown>[]>(
+  all<T extends readonly Task<unknown>[] | []>(
     tasks: T,
   ): Task<{ -readonly [K in keyof T]: T[K] extends Task<infer R> ? R : never }>;
   /** Completes with the first task to complete or fail, which is the result. @throws Error for an empty list */

@@ -312,7 +312,7 @@ export class ReplayContext extends EntityCallsContext implements OrchestrationCo
     this.#customStatus = payload;
   }
 
-  all<T extends readonly Task<unknown>[]>(
+  all<T extends readonly Task<unknown>[] | []>(
     tasks: T,
   ): Task<{ -readonly [K in keyof T]: T[K] extends Task<infer R> ? R : never }>;
   all(tasks: readonly Task<unknown>[]): Task<unknown> {
