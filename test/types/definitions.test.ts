@@ -56,7 +56,9 @@ export async function types(ctx: OrchestrationContext): Promise<void> {
 
   expectTypeOf(ctx.callActivity(charge, { id: 'a', amount: 1 })).toEqualTypeOf<Task<{ receipt: string }>>();
   expectTypeOf(ctx.callActivity(ping)).toEqualTypeOf<Task<string>>();
-  expectTypeOf(ctx.all([ctx.callActivity(ping), ctx.createTimer(1)])).toEqualTypeOf<Task<[string, void]>>();
+  expectTypeOf(ctx.all([ctx.callActivity(ping), ctx.callActivity<number>('N')])).toEqualTypeOf<
+    Task<[string, number]>
+  >();
   expectTypeOf(ctx.all([1, 2].map(() => ctx.callActivity(ping)))).toEqualTypeOf<Task<string[]>>();
   expectTypeOf(ctx.callActivity<number>('Elsewhere', 1)).toEqualTypeOf<Task<number>>();
   expectTypeOf(ctx.df.callActivity(ping)).toEqualTypeOf<Task<string>>();
