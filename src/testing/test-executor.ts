@@ -6,7 +6,7 @@ import { isOrchestration, type FunctionDefinition, type OrchestrationDefinition 
 import type { HistoryEvent } from '../model/history.ts';
 import { VersionedDefinitions, type Version } from '../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
-import type { Executor, OrchestrationRun, RunTarget } from '../worker/executor.ts';
+import type { ActivityCancellation, Executor, OrchestrationRun, RunTarget } from '../worker/executor.ts';
 import type { UserLogWriter } from '../worker/in-process/activity-context.ts';
 import { InProcessExecutor } from '../worker/in-process/in-process-executor.ts';
 import type { ActivityCalls, BegunCall } from './activity-calls.ts';
@@ -103,15 +103,16 @@ export class TestExecutor implements Executor {
     return this.#executor.runEntityBatch(batch);
   }
 
-  async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
+  async runActivity(work: ActivityWork, cancellation: ActivityCancellation): Promise<ActivityOutcome | undefined> {
     const begun = this.#options.calls.begin(work, this.#options.now());
     const end = this.#options.meter.begin(`activity '${work.name}' of instance '${work.instanceId}'`);
     const call: RunningCall = { ...begun, park: end };
     this.#running.add(call);
     const ended = await this.#current.run(call, () => this.#executor.runActivity(work, cancellation));
-    const outcome = ended.kind === 'failed' ? { ...ended, failure: withOwnFrames(ended.failure) } : ended;
+    const outcome = ended?.kind === 'failed' ? { ...ended, failure: withOwnFrames(ended.failure) } : ended;
     this.#running.delete(call);
-    call.ended(outcome);
+    if (outcome === undefined) call.lost();
+    else call.ended(outcome);
     end();
     return outcome;
   }

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { CancelPoll, Clock } from '../flow/clock.ts';
 import type { ActivityOutcome, ActivityWork, TurnCommit } from '../model/work.ts';
 import type { NotificationBus, Store } from '../store/store.ts';
-import type { Executor, OrchestrationRun } from '../worker/executor.ts';
+import type { ActivityCancellation, Executor, OrchestrationRun } from '../worker/executor.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Fault, FaultMoment } from './faults.ts';
 import type { WorkMeter } from './work-meter.ts';
@@ -208,8 +208,8 @@ export class WorkerLife {
   async #runActivity(
     executor: Executor,
     work: ActivityWork,
-    cancellation: { readonly signal: AbortSignal },
-  ): Promise<ActivityOutcome> {
+    cancellation: ActivityCancellation,
+  ): Promise<ActivityOutcome | undefined> {
     const { name: activity, instanceId, attempt, redelivery } = work;
     const fault = this.#around.faultAt({ at: 'activity', activity, instanceId, attempt, redelivery });
     if (fault === 'crash-before') return this.#crash();

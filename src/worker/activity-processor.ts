@@ -60,6 +60,11 @@ export class ActivityProcessor {
     for (const cancellation of this.#running.values()) cancellation.request(reason);
   }
 
+  /** Tells all to stop, to be run elsewhere. */
+  withdrawAll(): void {
+    for (const cancellation of this.#running.values()) cancellation.withdraw();
+  }
+
   /** Gives back what has not ended; ends that come later are dropped. */
   async handOver(): Promise<void> {
     this.#closed = true;
@@ -75,7 +80,7 @@ export class ActivityProcessor {
     const outcome = await slots.run(task, cancellation);
     // Not started, or too late: whoever gets the row next runs it.
     if (outcome === undefined || this.#closed) {
-      if (!this.#closed) this.#running.delete(task.id);
+      if (!this.#closed && !cancellation.isWithdrawn) this.#running.delete(task.id);
       return;
     }
     try {

@@ -105,7 +105,7 @@ export class ActivitySlots {
     this.#options.onFree();
   }
 
-  /** Runs in a reserved place. @returns `undefined` when it was not started: the lease has ended or it was told to stop */
+  /** Runs in a reserved place. @returns `undefined` when it is not done: not started, or withdrawn */
   async run(work: ActivityWork, cancellation: Cancellation): Promise<ActivityOutcome | undefined> {
     try {
       if (this.#running >= this.#options.slots) await new Promise<void>((resolve) => this.#backlog.push(resolve));

@@ -36,6 +36,14 @@ export interface OrchestrationRun {
   dispose(): void;
 }
 
+/** How an activity is told to stop. */
+export interface ActivityCancellation {
+  /** Aborts on timeout, termination and shutdown. */
+  readonly signal: AbortSignal;
+  /** Whether an error is the answer to a shutdown. Absent: none is. */
+  isWithdrawal?(error: unknown): boolean;
+}
+
 /** Runs the functions that somebody registered. */
 export interface Executor {
   readonly functions: FunctionNames;
@@ -52,6 +60,9 @@ export interface Executor {
   readonly limits: ReadonlyMap<string, ActivityLimits>;
   /** Runs operations of an entity one after the other. One whose entity is not registered here fails each of them. */
   runEntityBatch(batch: EntityBatch): Promise<EntityBatchOutcome>;
-  /** Never rejects. The cancellation's `signal` aborts on timeout, termination and shutdown. */
-  runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome>;
+  /**
+   * Never rejects.
+   * @returns `undefined` when it was withdrawn and ended because of that: it is to be run again
+   */
+  runActivity(work: ActivityWork, cancellation: ActivityCancellation): Promise<ActivityOutcome | undefined>;
 }

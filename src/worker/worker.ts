@@ -15,7 +15,7 @@ import { ActivitySlots } from './activity-slots.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { DueTimes } from './due-times.ts';
 import { ForeignVersions } from './foreign-versions.ts';
-import { abortAll, defaultLiveLimits, LiveInstances } from './live-instances.ts';
+import { defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
 import { newExecutionId } from './new-execution.ts';
 import { openSession, take, type Lease, type Session } from './session.ts';
@@ -131,8 +131,8 @@ export class Worker {
     // Each wait has a bound: while the database is away turns do not end.
     await within(Promise.all([orchestrations.stop(), session.entities.stop()]), stopGraceMs);
     await this.#until(() => this.#slots.underWay === 0, stopGraceMs);
-    activities.abortAll('The worker stops.');
-    for (const instance of live.owned()) abortAll(instance, 'The worker stops.');
+    activities.withdrawAll();
+    for (const instance of live.owned()) for (const cancellation of instance.running.values()) cancellation.withdraw();
     if (this.#slots.underWay > 0) await this.#until(() => this.#slots.underWay === 0, abortGraceMs);
     this.#handingOver = true;
     this.#cancelBeat?.();

@@ -83,7 +83,7 @@ describe('an activity', () => {
   ])('that %s has failed', async (_what, handler) => {
     const outcome = await runActivity(handler);
     expect(outcome).toMatchObject({ kind: 'failed', failure: { errorType: 'RangeError', message: 'too much' } });
-    expect('failure' in outcome && outcome.failure.isNonRetriable).toBeFalsy();
+    expect(outcome?.kind === 'failed' && outcome.failure.isNonRetriable).toBeFalsy();
   });
 
   it('that throws anything at all has failed', async () => {

@@ -144,6 +144,33 @@ inBothModes('the time-out of an activity', ({ open, database }) => {
 });
 
 inBothModes('the signal of an activity', ({ open }) => {
+  it.each(['locally', 'from the queue'])(
+    'that throws when the process stops has not failed: it runs again (%s)',
+    async (how) => {
+      const taskHub = freshName();
+      const runs: number[] = [];
+      const obedient = activity(
+        'Obedient',
+        how === 'locally' ? {} : { maxConcurrentPerHub: 1 },
+        async (_input: unknown, { signal, redelivery }: ActivityContext) => {
+          runs.push(redelivery);
+          if (runs.length > 1) return 'done';
+          return new Promise<string>((_, reject) =>
+            signal.addEventListener('abort', () => reject(signal.reason as Error)),
+          );
+        },
+      );
+      const body = orchestration('Body', (ctx) => ctx.callActivity(obedient, 1));
+      const first = await open({ functions: [body, obedient], taskHub, stopGraceMs: 50 });
+      const id = await first.client.startNew(body);
+      await waitFor(() => runs.length === 1);
+      await first.stop();
+      const second = await open({ functions: [body, obedient], taskHub });
+      expect((await second.finish(id)).output).toBe('done');
+      expect(runs).toHaveLength(2);
+    },
+  );
+
   it.each(['here', 'in another worker'])('aborts when its orchestration is terminated, %s', async (where) => {
     const taskHub = freshName();
     const reasons: unknown[] = [];

@@ -12,7 +12,7 @@ import type { ActivityDefinition, FunctionDefinition } from '../../model/functio
 import { checkLater, SchemaError, type InvalidValue, type Schema } from '../../model/schema.ts';
 import { matchesWorker, type Version, type Versioning } from '../../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../../model/work.ts';
-import type { Executor, OrchestrationRun, RunTarget } from '../executor.ts';
+import type { ActivityCancellation, Executor, OrchestrationRun, RunTarget } from '../executor.ts';
 import { RunningActivity, type UserLogWriter } from './activity-context.ts';
 import { FunctionRegistry } from './function-registry.ts';
 import { runEntityBatch } from './run-entity-batch.ts';
@@ -102,7 +102,7 @@ export class InProcessExecutor implements Executor {
     return this.#registry.activity(name, version) !== undefined;
   }
 
-  async runActivity(work: ActivityWork, cancellation: { readonly signal: AbortSignal }): Promise<ActivityOutcome> {
+  async runActivity(work: ActivityWork, cancellation: ActivityCancellation): Promise<ActivityOutcome | undefined> {
     const definition = this.#registry.activity(work.name, work.version);
     if (definition === undefined) return notRegistered(work.name);
     let output: unknown;
@@ -112,6 +112,7 @@ export class InProcessExecutor implements Executor {
       if (schema !== undefined)
         output = await checked(schema, output, `The output of activity '${work.name}'`, 'InvalidOutputError');
     } catch (error) {
+      if (cancellation.isWithdrawal?.(error) === true) return undefined;
       return { kind: 'failed', failure: toFailure(error) };
     }
     try {
