@@ -33,8 +33,8 @@ async function ranIn(url: string, ids: readonly string[]): Promise<readonly numb
   const answers = await Promise.all(ids.map((id) => send('GET', `${management(url)}/instances/${id}?${query}`)));
   return (
     answers
-      // A service that is overloaded answers 503 for a moment.
-      .flatMap(({ status, body }) => (status === 503 ? [] : body.historyEvents))
+      // None of one that has not begun, nor in a 503 of a service that is overloaded.
+      .flatMap(({ body }) => body.historyEvents ?? [])
       .filter((event) => event.EventType === 'TaskCompleted')
       .map((event) => event.Result)
   );
