@@ -173,6 +173,7 @@ export const zones = [
       'client/arguments.ts',
       'client/client.ts',
       'client/entity-client.ts',
+      'client/entity-state.ts',
       'client/listing-client.ts',
       'client/to-text.ts',
       'http/canonical-url.ts',

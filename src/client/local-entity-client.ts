@@ -14,6 +14,7 @@ import { checkPage, checkSize, refuse } from './arguments.ts';
 import type { CleanEntityStorageOptions, EntityClient, EntityStateResponse, TextSignal } from './entity-client.ts';
 import type { KnownFunctions } from './known-functions.ts';
 import { toTextSignal } from './to-text.ts';
+import { toStateResponse } from './entity-state.ts';
 
 /** What clients of entities share. */
 export interface EntityClientParts {
@@ -66,9 +67,7 @@ export class LocalEntityClient implements EntityClient {
   }
 
   async readEntityState<State>(entity: EntityAddress): Promise<EntityStateResponse<State>> {
-    const found = await this.getEntity(entity);
-    if (found?.state === undefined) return { entityExists: false, entityState: undefined };
-    return { entityExists: true, entityState: JSON.parse(found.state) as State };
+    return toStateResponse<State>(await this.getEntity(entity));
   }
 
   async getEntity(

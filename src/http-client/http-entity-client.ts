@@ -13,6 +13,7 @@ import { expectDone, isMissing, readJson } from './answers.ts';
 import { readCount, readEntity, readList, readObject } from './stored.ts';
 import { dateText, tokenOf } from './parameters.ts';
 import { segment, type Transport } from './transport.ts';
+import { toStateResponse } from '../client/entity-state.ts';
 
 export class HttpEntityClient implements EntityClient {
   readonly #transport: Transport;
@@ -37,9 +38,7 @@ export class HttpEntityClient implements EntityClient {
   }
 
   async readEntityState<State>(entity: EntityAddress): Promise<EntityStateResponse<State>> {
-    const found = await this.getEntity(entity);
-    if (found?.state === undefined) return { entityExists: false, entityState: undefined };
-    return { entityExists: true, entityState: JSON.parse(found.state) as State };
+    return toStateResponse<State>(await this.getEntity(entity));
   }
 
   async getEntity(

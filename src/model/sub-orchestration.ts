@@ -30,6 +30,12 @@ export function reportEnd(
   };
 }
 
+/** Why a child is not created: its id belongs to a live instance that is somebody else's. */
+export const idTaken: Failure = {
+  errorType: 'OrchestrationAlreadyExists',
+  message: 'A live instance has the instance id of the sub-orchestration. Wait for its end, or use another id.',
+};
+
 /** A child that was terminated has failed, for the reason that was given. */
 function terminated(reason: string | undefined): Failure {
   return { errorType: 'OrchestrationTerminated', message: reason ?? 'The sub-orchestration was terminated.' };

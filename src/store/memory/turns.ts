@@ -1,6 +1,7 @@
 /** What workers do with instances: claim, read, commit, give up. */
 import type { ExecutionStarted, Untimed } from '../../model/history.ts';
 import { isTerminal } from '../../model/instance.ts';
+import { idTaken } from '../../model/sub-orchestration.ts';
 import {
   eventOfTimer,
   type Claim,
@@ -225,8 +226,7 @@ function bear(
   const old = data.find(hubId, instanceId);
   if (old !== undefined && (!mayExist || isLive(old))) {
     const { taskScheduledId } = start.parent;
-    const failure = { errorType: 'OrchestrationAlreadyExists', message: `A live instance has the id ${instanceId}.` };
-    const event = { type: 'SubOrchestrationInstanceFailed', taskScheduledId, failure };
+    const event = { type: 'SubOrchestrationInstanceFailed', taskScheduledId, failure: idTaken };
     data.send(parent, { event, executionId: parent.executionId });
     return [];
   }

@@ -2,6 +2,7 @@
  * The part of a commit that creates sub-orchestrations. They are new rows of their own: no row of another instance is
  * touched. One whose id is taken is not created, and its parent is told so in the same statement.
  */
+import { idTaken } from '../../model/sub-orchestration.ts';
 import type { NewChild } from '../../model/work.ts';
 import { toMessageText } from './rows.ts';
 import { joinJson, joinNumbers, jsonTexts, type Tables } from './sql.ts';
@@ -25,14 +26,8 @@ export const childColumns = {
   childCalls: (b: ChildBatch) => joinNumbers(b.children.map(({ start }) => start.parent.taskScheduledId)),
   // Nobody reads the start message of one that is owned from birth.
   childStarts: (b: ChildBatch) => joinJson(b.children.map(({ start, owned }) => (owned ? null : toMessageText(start)))),
-  takenText: () => taken,
+  takenText: () => JSON.stringify(idTaken),
 };
-
-/** What the parent of a child that was not created gets. */
-const taken = JSON.stringify({
-  errorType: 'OrchestrationAlreadyExists',
-  message: 'A live instance has the instance id of the sub-orchestration. Wait for its end, or use another id.',
-});
 
 /** The children of the turns in `won`, created in the order of their ids: two batches wait for each other in one order. */
 export function childrenText(t: Tables, $: (column: keyof typeof childColumns | 'worker') => string): string {
