@@ -96,6 +96,8 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     const policy = start.onExisting === undefined ? undefined : policyOf(start.onExisting);
     checkSize(input, this.#parts.maxPayloadLength);
     this.#parts.declared?.checkInput({ name, version }, input);
+    // What is refused leaves nothing behind, not even the name of a task hub.
+    const webhook = webhookOf(start, this.#parts.webhooks);
     const startAt = start.startAt === undefined ? undefined : await this.#startTime(start.startAt);
     const { store, known, placement } = this.#parts;
     const hubId = await store.ensureHub(this.taskHub);
@@ -119,7 +121,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
     const outcome = await store
       .startInstance({
         ...instance,
-        ...webhookOf(start, this.#parts.webhooks),
+        ...webhook,
         hubId,
         input: input ?? null,
         ...(tags === undefined ? {} : { tags }),

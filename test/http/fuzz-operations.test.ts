@@ -309,3 +309,12 @@ test('a purge by filter with anything unreadable removes nothing at all', async 
   }
   expect((await api.get('/instances/kept')).statusCode).toBe(200);
 });
+
+test('a start that is refused does not even leave the task hub that it named', async () => {
+  const before = await stored();
+  for (const wrong of ['completionWebhook=http://receiver.test/x', 'startAt=soon', 'tag=novalue', 'version=a%00b']) {
+    const answer = await api.post(`/orchestrators/Echo?taskHub=never&${wrong}`, { body: 1 });
+    expect(answer.statusCode, answer.body).toBe(400);
+    expect(await stored(), wrong).toBe(before);
+  }
+});
