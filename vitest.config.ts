@@ -1,6 +1,20 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that take longest begin first: one that begins last would keep the other processes idle. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const slow = [/\/test\/(?:chaos|faults|e2e)\//, /\/(?:fuzz|lost-answers|store-postgres)/, /\/test\/platform\//];
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const found = slow.findIndex((pattern) => pattern.test(moduleId));
+      return found === -1 ? slow.length : found;
+    };
+    const sorted = await super.sort(files);
+    return sorted.toSorted((one, other) => rank(one) - rank(other));
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -19,6 +33,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     // Tests mostly wait for Postgres, which shares the machine: more processes than cores only make time-outs likelier.
+    sequence: { sequencer: LongestFirst },
     maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
     testTimeout: 20_000,
     hookTimeout: 30_000,
