@@ -1,14 +1,9 @@
 /** `npm run bench`: see README.md in this folder. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-
-const here = fileURLToPath(new URL('.', import.meta.url));
-const root = fileURLToPath(new URL('..', import.meta.url));
-const output = `${here}.perdure/`;
+import { findNode, here, output, prepare, root } from './lib/prepare.mjs';
 
 const usage = `npm run bench -- [options]
   --only W1,W3           workloads (default: all)
@@ -165,39 +160,6 @@ async function finish(code) {
   for (const database of seeds.values()) await postgres.dropDatabase(database).catch(() => undefined);
   await postgres.close().catch(() => undefined);
   process.exit(code);
-}
-
-/** Builds Perdure and installs the peers where that has not been done. */
-function prepare() {
-  mkdirSync(`${output}profile`, { recursive: true });
-  const run = (program, args, cwd) =>
-    execFileSync(program, args, { cwd, stdio: 'inherit', shell: process.platform === 'win32' });
-  if (!process.env.BENCH_NO_BUILD) run(process.execPath, [`${root}scripts/build.mjs`], root);
-  const installed = `${here}node_modules/.package-lock.json`;
-  const isCurrent = existsSync(installed) && existsSync(`${here}node_modules/pg/package.json`) && sameVersions();
-  if (isCurrent) return;
-  console.log('installing the peers (once)');
-  run('npm', ['ci', '--no-audit', '--no-fund'], here);
-}
-
-function sameVersions() {
-  const { dependencies } = JSON.parse(readFileSync(`${here}package.json`, 'utf8'));
-  return Object.entries(dependencies).every(([name, version]) => {
-    const file = `${here}node_modules/${name}/package.json`;
-    return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
-  });
-}
-
-/** The Node that all systems run on: the one that came with the peers, some of which need 22. */
-function findNode() {
-  const require = createRequire(import.meta.url);
-  try {
-    return require.resolve(`node-${process.platform}-${process.arch}/bin/node`);
-  } catch {
-    const [major, minor] = process.versions.node.split('.').map(Number);
-    if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
-    throw new Error(`npm brings no Node for ${process.platform}-${process.arch}: run this with Node 22.18 or newer.`);
-  }
 }
 
 function choose(text, all, what) {

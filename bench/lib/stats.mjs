@@ -33,3 +33,20 @@ export function medians(runs) {
   }
   return result;
 }
+
+/**
+ * The interval that holds the median of what the values are drawn from in at least 95 of 100 cases, by the order of the
+ * values alone (the sign test): with fewer than six of them it is the whole range, and holds less.
+ */
+export function medianInterval(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const count = sorted.length;
+  let below = 0;
+  let left = 0;
+  for (let term = 0.5 ** count; below + term <= 0.025; left++) {
+    below += term;
+    term = (term * (count - left)) / (left + 1);
+  }
+  const cut = Math.max(0, left - 1);
+  return [sorted[cut], sorted[count - 1 - cut]];
+}

@@ -14,8 +14,8 @@ export class SystemProcess {
   #next = 0;
   #failure;
 
-  /** @param options `name`, `node` (program), `log` (file), `profileDir` */
-  static async start({ name, node, log, profileDir, timeoutMs }) {
+  /** @param options `name`, `node` (program), `log` (file), `profileDir`, `env` (more variables) */
+  static async start({ name, node, log, profileDir, timeoutMs, env = {} }) {
     const self = new SystemProcess();
     const output = openSync(log, 'a');
     self.#child = fork(driver, [name], {
@@ -25,7 +25,7 @@ export class SystemProcess {
         ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`, '--cpu-prof-interval=500'] : []),
       ],
       stdio: ['ignore', output, output, 'ipc'],
-      env: { ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1' },
+      env: { ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1', ...env },
     });
     self.timeoutMs = timeoutMs;
     const ready = new Promise((resolve, reject) => {
