@@ -8,7 +8,6 @@ import {
   type Environment,
   flag,
   integer,
-  isLoopback,
   linkTtl,
   list,
   oneOf,
@@ -21,20 +20,17 @@ import {
   workers,
   ConfigError,
 } from './settings.ts';
+import { listenConfig, monitorConfig, type ListenConfig, type MonitorConfig } from './listen-config.ts';
 import type { Versioning } from './model/versions.ts';
 
 export { ConfigError } from './settings.ts';
 
 /** How and where HTTP is served. */
-export interface HttpConfig {
-  readonly host: string;
+export interface HttpConfig extends ListenConfig {
   /** 0 takes a free port. */
   readonly port: number;
   /** Base of every link, without a slash at its end; `undefined` derives it from each request. */
   readonly publicUrl: string | undefined;
-  readonly systemKey: string | undefined;
-  /** A key is asked for although there is no system key. */
-  readonly requireKeys: boolean;
   readonly signedLinks: boolean;
   readonly linkTtlMs: number;
   /** Calls without a key from one address and minute; `undefined`: what is usual, 0: no limit. */
@@ -112,6 +108,8 @@ export interface Config {
   readonly webhookSecret: string | undefined;
   /** `undefined` is a worker without HTTP. */
   readonly http: HttpConfig | undefined;
+  /** Health and metrics on a port of their own; `undefined`: nowhere but with the rest of HTTP. */
+  readonly monitor: MonitorConfig | undefined;
   readonly durableHttp: DurableHttpConfig;
   readonly storageLimits: StorageLimitsConfig;
   readonly versioning: Versioning;
@@ -136,6 +134,7 @@ export interface StartFlags {
   readonly auditRetention?: string;
   readonly webhookSecret?: string;
   readonly workers?: string;
+  readonly monitorPort?: string;
   /** `--no-http` makes it false. */
   readonly http?: boolean;
   readonly leaseMs?: string;
@@ -228,6 +227,7 @@ export function readConfig(sources: ConfigSources): Config {
     ),
     webhookSecret: secret(env, '--webhook-secret', flags.webhookSecret, 'PERDURE_WEBHOOK_SECRET'),
     http: flags.http === false ? undefined : httpConfig(flags, env),
+    monitor: monitorConfig(flags, env),
     durableHttp: durableHttpConfig(flags, env),
     storageLimits: storageLimitsConfig(flags, env),
     versioning: versioningConfig(flags, env),
@@ -285,14 +285,7 @@ function storageLimitsConfig(flags: StartFlags, env: Environment): StorageLimits
 }
 
 function httpConfig(flags: StartFlags, env: Environment): HttpConfig {
-  const host = setting(env, '--host', flags.host, 'HOST').text ?? '127.0.0.1';
-  const systemKey = secret(env, '--system-key', flags.systemKey, 'PERDURE_SYSTEM_KEY');
-  const requireKeys = flag(env, '--require-keys', flags.requireKeys, 'PERDURE_REQUIRE_KEYS');
-  if (!isLoopback(host) && systemKey === undefined && !requireKeys && flags.allowAnonymous !== true) {
-    throw new ConfigError(
-      `listening on ${host} would let everybody in: set --system-key (or PERDURE_SYSTEM_KEY), ask for named keys with --require-keys, or say --allow-anonymous.`,
-    );
-  }
+  const { host, systemKey, requireKeys } = listenConfig(flags, env);
   const rateLimit = setting(env, '--rate-limit', flags.rateLimit, 'PERDURE_RATE_LIMIT');
   return {
     host,

@@ -93,4 +93,5 @@ export type {
   RuntimeStatus,
   Tags,
 } from './model/instance.ts';
+export type { HubMetrics } from './metrics/hub-metrics.ts';
 export { createServer, type ServerOptions } from './http/server.ts';

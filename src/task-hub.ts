@@ -27,6 +27,10 @@ import { WebhookSender } from './worker/in-process/built-in/webhook-sender.ts';
 import { WebhookDelivery } from './worker/webhook-delivery.ts';
 import type { WebhookRules } from './client/webhooks.ts';
 import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
+import { countExecutor, countStore } from './worker/counting.ts';
+import { WorkerCounters } from './worker/counters.ts';
+import { HubMetrics } from './metrics/hub-metrics.ts';
+import { packageVersion } from './package-root.ts';
 import { Worker } from './worker/worker.ts';
 
 /** Options of {@link createTaskHub}. */
@@ -103,6 +107,8 @@ export interface TaskHub {
   readonly clients: ClientSource;
   /** Named keys of the HTTP API, the secrets of signed links, and the audit log. */
   readonly access: Access;
+  /** Counts of this process and the state of the hub, for Prometheus. Nothing is measured until somebody looks. */
+  readonly metrics: HubMetrics;
   /** What this process runs, and knows the schemas of. */
   readonly functions: readonly FunctionDefinition[];
   /** Migrates the schema and begins to work. @throws DurableError `StoreUnavailable` */
@@ -172,12 +178,15 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     ...(options.directDatabaseUrl === undefined ? {} : { directConnectionString: options.directDatabaseUrl }),
     log: (text, error) => logger.warn({ err: error }, text),
   });
+  const metrics = new HubMetrics({ taskHub, store: store.metrics, version: packageVersion() });
+  const counters = new WorkerCounters(executor.functions);
   const worker =
     options.worker === false
       ? undefined
       : new Worker({
-          store,
-          executor,
+          store: countStore(store, counters),
+          executor: countExecutor(executor, counters),
+          counters,
           taskHub,
           log: logger,
           leaseMs,
@@ -193,6 +202,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
           },
           limits,
         });
+  if (worker !== undefined) metrics.addWorkers(() => [worker.snapshot()]);
   const webhookSender = new WebhookSender(new AddressGuard(durableHttp.allow ?? []));
   const webhooks =
     options.webhookSecret === undefined
@@ -233,6 +243,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     client: clients.open(taskHub),
     clients,
     access: new LocalAccess(store.access),
+    metrics,
     functions,
     start: async () => {
       const url = options.directDatabaseUrl ?? options.databaseUrl;

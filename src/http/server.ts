@@ -5,6 +5,7 @@ import type { Access } from '../client/access.ts';
 import type { ClientSource } from '../client/client.ts';
 import type { FunctionDefinition } from '../model/functions.ts';
 import type { HttpTriggerDefinition } from '../client/http-trigger.ts';
+import { HttpCounts } from '../metrics/http-counts.ts';
 import { sendJson } from './answers.ts';
 import { baseUrlReader } from './base-url.ts';
 import { canonicalUrl, mount, splitTarget } from './canonical-url.ts';
@@ -19,6 +20,7 @@ import { allowOrigins } from './plugins/cors.ts';
 import { answerClientError, answerFrameworkError, handleErrors } from './plugins/error-handler.ts';
 import { idempotencyHooks, rememberCalls } from './plugins/idempotency.ts';
 import { isHealthPath, serveHealth } from './plugins/health.ts';
+import { countRequests, isMetricsPath, type Metrics, serveMetrics } from './plugins/metrics.ts';
 import { acceptAnyBody } from './plugins/json-body.ts';
 import { documentRoutes, serveDocumentation } from './plugins/openapi.ts';
 import { limitRate } from './plugins/rate-limit.ts';
@@ -80,6 +82,8 @@ export async function createServer(
     readonly clients: ClientSource;
     readonly access?: Access;
     readonly functions?: readonly FunctionDefinition[];
+    /** Served as `/metrics`. */
+    readonly metrics?: Metrics;
   },
   options: ServerOptions = {},
 ): Promise<FastifyInstance> {
@@ -150,6 +154,8 @@ export async function createServer(
   acceptAnyBody(app);
   welcomeRequests(app, isOverloaded);
   logRequests(app);
+  const { metrics } = hub;
+  if (metrics !== undefined) metrics.addServer(countRequests(app, new HttpCounts()));
   await allowOrigins(app, options.corsOrigins ?? []);
   await documentRoutes(app);
   app.addHook('preClose', (done) => {
@@ -193,6 +199,7 @@ export async function createServer(
     isOverloaded,
   });
   await serveDocumentation(app, { gate, functions: hub.functions ?? [] });
+  if (metrics !== undefined) serveMetrics(app, { metrics, gate });
   if (access !== undefined) serveKeys(app, access, gate);
   serveTriggers(app, { triggers: options.triggers ?? [], front, baseUrl, gate, signer, hasPublicUrl });
   app.get('/', { schema: { hide: true } }, (_request, reply) =>
@@ -217,11 +224,11 @@ function readQuery(text: string): Record<string, never> {
   return Query.parse(text) as unknown as Record<string, never>;
 }
 
-/** Names the request in its answer, and turns it away when the process cannot keep up; health is always told. */
+/** Names the request in its answer, and turns it away when the process cannot keep up; health and metrics are always told. */
 function welcomeRequests(app: FastifyInstance, isOverloaded: () => boolean): void {
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    if (isOverloaded() && !isHealthPath(request.url)) return done(overloaded());
+    if (isOverloaded() && !isHealthPath(request.url) && !isMetricsPath(request.url)) return done(overloaded());
     done();
   });
 }

@@ -241,6 +241,8 @@ export interface ActivityWork {
   /** The taskScheduledId of the call's first try. */
   readonly firstScheduledId: number;
   readonly redelivery: number;
+  /** How long it was in the queue by the database's clock, in ms. Absent: it never was. */
+  readonly waitedMs?: number;
 }
 
 /** One that was claimed from the activities queue; `id` and the claiming worker are its fence. */

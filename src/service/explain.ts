@@ -13,18 +13,23 @@ export function explain(error: unknown): string {
 }
 
 /** The startup error for a port that cannot be listened on; anything else comes back as it is. */
-export function listenError(error: unknown, where: { readonly host: string; readonly port: number }): unknown {
+export function listenError(
+  error: unknown,
+  where: { readonly host: string; readonly port: number },
+  portFlag = '--port',
+): unknown {
   const { host, port } = where;
   switch (codeOf(error)) {
     case 'EADDRINUSE':
       return new StartupError(
-        `port ${port} on ${host} is taken: end the program that uses it, or choose another with --port (0 takes a free one).`,
+        `port ${port} on ${host} is taken: end the program that uses it, or choose another with ${portFlag} (0 takes a free one).`,
         { cause: error },
       );
     case 'EACCES':
-      return new StartupError(`port ${port} needs more rights than this user has: choose one above 1023 with --port.`, {
-        cause: error,
-      });
+      return new StartupError(
+        `port ${port} needs more rights than this user has: choose one above 1023 with ${portFlag}.`,
+        { cause: error },
+      );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return new StartupError(`${host} is no address of this machine: choose another with --host.`, { cause: error });

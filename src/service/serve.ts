@@ -4,6 +4,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { StartRequest } from '../cli/commands/start.ts';
 import { readConfig, type Config, type HttpConfig } from '../config.ts';
+import type { MonitorConfig } from '../listen-config.ts';
+import { createMonitor } from '../http/monitor.ts';
 import { createServer } from '../http/server.ts';
 import { createLogger } from '../logger.ts';
 import { createTaskHub, type TaskHub } from '../task-hub.ts';
@@ -62,6 +64,8 @@ async function start({ config, modules, logger, parts, signal }: StartParts): Pr
   signal.throwIfAborted();
   const hub = await startHub({ config, databaseUrl, loaded, logger, parts });
   signal.throwIfAborted();
+  if (config.monitor !== undefined) await monitor({ ...config.monitor, hub, logger, parts, signal });
+  signal.throwIfAborted();
   const url = config.http && (await listen({ http: config.http, hub, loaded, logger, parts, signal }));
   announce({ config, modules, triggers: loaded.triggers, url, logger });
 }
@@ -109,6 +113,21 @@ async function startHub(options: {
     throw databaseError(error, config.directDatabaseUrl ?? databaseUrl);
   }
   return hub;
+}
+
+/** Serves health and metrics by themselves. */
+async function monitor(
+  options: MonitorConfig & Pick<StartParts, 'logger' | 'parts' | 'signal'> & { readonly hub: TaskHub },
+): Promise<void> {
+  const { hub, logger, parts, signal, host, port, systemKey, requireKeys } = options;
+  const server = createMonitor(hub, { systemKey, requireKeys, logger, isStopping: () => signal.aborted });
+  parts.add('monitoring', () => closeServer(server));
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    throw listenError(error, { host, port }, '--monitor-port');
+  }
+  logger.info({ url: urlOf(server, host) }, 'health and metrics');
 }
 
 /** @returns the URL under which HTTP answers */

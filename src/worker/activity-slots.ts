@@ -1,6 +1,7 @@
 /** The activities that this worker runs at the same time, whether they came from its own turns or from the queue. */
 import type { ActivityOutcome, ActivityWork } from '../model/work.ts';
 import type { Cancellation } from './cancellation.ts';
+import type { WorkerCounters } from './counters.ts';
 import type { Executor } from './executor.ts';
 
 export interface SlotOptions {
@@ -8,6 +9,7 @@ export interface SlotOptions {
   readonly slots: number;
   /** How many more may wait here, in order, while no other worker could take them from the queue. */
   readonly maxBacklog: number;
+  readonly counters: WorkerCounters;
   /** Whether the lease may still be relied on: asked before each start (decision 8). */
   readonly leaseHolds: () => boolean;
   /** Called after a slot became free. */
@@ -108,12 +110,18 @@ export class ActivitySlots {
   /** Runs in a reserved place. @returns `undefined` when it is not done: not started, or withdrawn */
   async run(work: ActivityWork, cancellation: Cancellation): Promise<ActivityOutcome | undefined> {
     try {
-      if (this.#running >= this.#options.slots) await new Promise<void>((resolve) => this.#backlog.push(resolve));
+      let waitedMs = work.waitedMs ?? 0;
+      if (this.#running >= this.#options.slots) {
+        const since = performance.now();
+        await new Promise<void>((resolve) => this.#backlog.push(resolve));
+        waitedMs += performance.now() - since;
+      }
       if (cancellation.isRequested || this.#closed || !this.#options.leaseHolds()) {
         this.#startNext();
         return undefined;
       }
       this.#running += 1;
+      this.#options.counters.activityWaited(work.name, waitedMs);
       try {
         return await this.#executor.runActivity(work, cancellation);
       } finally {

@@ -73,6 +73,8 @@ export interface LiveInstance {
   generations: number;
   /** Rough size in memory, in UTF-16 units. */
   weight: number;
+  /** When its execution had its first turn, milliseconds since 1970, once that is known here. */
+  startedAt: number | undefined;
 }
 
 /** Bounds of the cache of instances that are not owned. */
@@ -112,6 +114,11 @@ export class LiveInstances {
     return this.#owned.size;
   }
 
+  /** How many are kept that are not owned. */
+  get idleCount(): number {
+    return this.#idle?.size ?? 0;
+  }
+
   owned(): IterableIterator<LiveInstance> {
     return this.#owned.values();
   }
@@ -148,6 +155,7 @@ export class LiveInstances {
       dueTimes: undefined,
       generations: 0,
       weight: fresh ? idle.weight : 0,
+      startedAt: fresh ? idle.startedAt : undefined,
     };
     this.#owned.set(claim.key, live);
     return live;

@@ -307,7 +307,8 @@ export class OrchestrationProcessor {
   }
 
   #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
-    const { store, hubId } = this.#options;
+    const { store, hubId, counters, clock } = this.#options;
+    counters.committed(live, commit, clock);
     advance(live, commit, sequence);
     live.weight += weightOf(commit);
     if (commit.queuedTasks.length > 0) store.notifications.publish({ kind: 'activities', hubId });

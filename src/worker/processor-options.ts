@@ -3,6 +3,7 @@ import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { ActivitySlots } from './activity-slots.ts';
+import type { WorkerCounters } from './counters.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import type { LiveInstances } from './live-instances.ts';
@@ -17,6 +18,7 @@ export interface ProcessorOptions {
   readonly slots: ActivitySlots;
   readonly clock: DatabaseClock;
   readonly limits: ExecutionLimits;
+  readonly counters: WorkerCounters;
   readonly newExecutionId: () => string;
   readonly log: Logger;
   /** Instances may be claimable, or there is room for more. */

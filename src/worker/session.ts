@@ -7,6 +7,7 @@ import type { Claim, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import type { ActivitySlots } from './activity-slots.ts';
+import type { WorkerCounters, WorkerCounts, WorkerSnapshot } from './counters.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import { EntityProcessor } from './entity-processor.ts';
 import type { Executor } from './executor.ts';
@@ -45,6 +46,7 @@ export interface SessionOptions {
   /** Of this process. */
   readonly own: Clock;
   readonly limits: ExecutionLimits;
+  readonly counters: WorkerCounters;
   readonly newExecutionId: () => string;
   readonly log: Logger;
   /** Instances may be claimable, or there is room for more. */
@@ -70,4 +72,22 @@ export function openSession({ lease, ...shared }: SessionOptions): Session {
 export function take({ orchestrations, entities }: Session, claims: readonly Claim[]): void {
   orchestrations.take(claims.filter((claim) => !isEntityInstanceId(claim.instanceId)));
   entities.take(claims.filter((claim) => isEntityInstanceId(claim.instanceId)));
+}
+
+/** How a worker stands. */
+export function snapshotOf(worker: {
+  readonly counts: WorkerCounts;
+  readonly slots: ActivitySlots;
+  /** `undefined` between two leases. */
+  readonly session: Session | undefined;
+}): WorkerSnapshot {
+  const { counts, slots, session } = worker;
+  return {
+    ...counts,
+    ownedInstances: session?.live.ownedCount ?? 0,
+    cachedInstances: session?.live.idleCount ?? 0,
+    turnsUnderWay: (session?.orchestrations.turns ?? 0) + (session?.entities.turns ?? 0),
+    activitiesRunning: slots.underWay - slots.waiting,
+    activitiesWaiting: slots.waiting,
+  };
 }

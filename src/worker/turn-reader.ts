@@ -53,6 +53,7 @@ export class TurnReader {
     clock.observe(contents.readAt);
     if (cold && contents.unreadable === undefined) {
       live.weight = contents.history.length * 250;
+      live.startedAt = contents.history[0]?.timestamp;
       live.memory = openMemory(executor, instance, contents.history);
       if (
         !live.memory.state.started &&

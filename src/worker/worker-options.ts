@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { Clock } from '../flow/clock.ts';
 import type { WorkerStore } from '../store/store.ts';
+import type { WorkerCounters } from './counters.ts';
 import type { Executor } from './executor.ts';
 import type { LiveLimits } from './live-instances.ts';
 
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   /** Whether workers that seem to live are known to be dead: their work is taken over at once. Default `false`. */
   readonly endOtherLeases?: boolean;
   readonly live?: LiveLimits;
+  /** Where it counts what it does. Default: where nobody looks. */
+  readonly counters?: WorkerCounters;
   readonly limits?: ExecutionLimits;
   /** Default: that of the process. */
   readonly clock?: Clock;

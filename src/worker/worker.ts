@@ -12,13 +12,14 @@ import type { Claim, NewInstance, StartOffer, WorkNotification } from '../model/
 import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
 import { ActivitySlots } from './activity-slots.ts';
+import { WorkerCounters, type WorkerSnapshot } from './counters.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { DueTimes } from './due-times.ts';
 import { ForeignVersions } from './foreign-versions.ts';
 import { defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
 import { newExecutionId } from './new-execution.ts';
-import { openSession, take, type Lease, type Session } from './session.ts';
+import { openSession, snapshotOf, take, type Lease, type Session } from './session.ts';
 import { WorkLoop } from './work-loop.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
@@ -40,6 +41,7 @@ export class Worker {
   readonly #own: Clock;
   readonly #clock: DatabaseClock;
   readonly #slots: ActivitySlots;
+  readonly #counters: WorkerCounters;
   readonly #foreign: ForeignVersions;
   /** Names of the executions that this worker claims. */
   readonly #names: readonly string[];
@@ -69,11 +71,13 @@ export class Worker {
       onDue: () => this.#onDue(),
     });
     this.#foreign = new ForeignVersions(options);
+    this.#counters = options.counters ?? new WorkerCounters(options.executor.functions);
     const { orchestrators, entities } = options.executor.functions;
     this.#names = [...orchestrators, ...entities.map(entityExecutionName)];
     this.#slots = new ActivitySlots(options.executor, {
       slots: options.maxActivities,
       maxBacklog,
+      counters: this.#counters,
       leaseHolds: () => this.#leaseHolds(),
       onFree: () => this.#taskLoop.resume(),
       onLimitFree: () => this.#taskLoop.wake(),
@@ -178,11 +182,17 @@ export class Worker {
       clock: this.#clock,
       own: this.#own,
       limits: this.#options.limits ?? defaultLimits,
+      counters: this.#counters,
       newExecutionId: this.#options.newExecutionId ?? newExecutionId,
       onRoom: () => this.#claimLoop.resume(),
       onTimer: (fireAt) => this.#dueTimes.add(fireAt),
     });
     log.info({ workerId }, 'worker registered');
+  }
+
+  /** What it has counted, and how it stands now. */
+  snapshot(): WorkerSnapshot {
+    return snapshotOf({ counts: this.#counters.counts, slots: this.#slots, session: this.#session });
   }
 
   #claimant(): Claimant | undefined {

@@ -42,6 +42,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     )
     .option('--workers <number>', 'workers of this process, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
     .option('--no-http', 'work without serving HTTP')
+    .option(
+      '--monitor-port <number>',
+      'health and metrics on a port of their own, also with --no-http [PERDURE_MONITOR_PORT] (default: none)',
+    )
     .option('--lease-ms <number>', 'a silent worker loses its work after this time [PERDURE_LEASE_MS] (default: 30000)')
     .option('--poll-ms <number>', 'longest time between two looks for work [PERDURE_POLL_MS] (default: 1000)')
     .option('--max-body-bytes <number>', 'larger requests get 413 [PERDURE_MAX_BODY_BYTES] (default: 4194304)')

@@ -25,10 +25,15 @@ type ZodToJsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchem
 
 const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig });
 
-/** To be called before any route is added. */
-export async function documentRoutes(app: FastifyInstance): Promise<void> {
+/** Schemas of routes are for the document: they do not run. To be called before any route is added. */
+export function onlyDescribe(app: FastifyInstance): void {
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+}
+
+/** To be called before any route is added. */
+export async function documentRoutes(app: FastifyInstance): Promise<void> {
+  onlyDescribe(app);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

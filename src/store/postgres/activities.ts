@@ -12,6 +12,7 @@ const servedOnly = `and lower(q.name) || E'\\n' || coalesce(q.version, '') <> al
 function statements(t: Tables) {
   const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
          q.first_scheduled_id, q.redelivery, q.version, q.input, q.tags,
+         extract(epoch from now() - q.created_at)::float8 * 1000 as waited_ms,
          (select i.instance_id from ${t.instances} i where i.key = q.instance_key) as instance_id`;
   const claimText = (filter: string): string => `with ready as (
          select q.id from ${t.tasks} q

@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { WorkNotification } from '../../model/work.ts';
 import type { OnceStore } from '../once-store.ts';
 import type { NotificationBus, Store } from '../store.ts';
+import type { MetricsStore } from '../metrics-store.ts';
 import type { WebhookStore } from '../webhook-store.ts';
 import type { AccessStore } from '../access-store.ts';
 import { PostgresAccess } from './access.ts';
@@ -14,6 +15,7 @@ import type { Database } from './database.ts';
 import { Entities } from './entities.ts';
 import { Listings } from './listings.ts';
 import { checkSchemaName } from './migrate.ts';
+import { PostgresMetrics } from './metrics.ts';
 import { Notifications } from './notifications.ts';
 import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
@@ -64,6 +66,7 @@ export interface PostgresStore extends Store {
   readonly access: AccessStore;
   readonly once: OnceStore;
   readonly webhooks: WebhookStore;
+  readonly metrics: MetricsStore;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -92,11 +95,16 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     return pool;
   };
   if (options.pool) hearErrors(options.pool);
-  const settings = { prepared: options.preparedStatements ?? true, prefix: schemaTag(schema) };
+  const settings = {
+    prepared: options.preparedStatements ?? true,
+    prefix: schemaTag(schema),
+    counts: { conflicts: 0 },
+  };
   const clientPool = poolOf('client', options.clientConnections ?? 10);
   // Apart from each other, so that neither a flood of requests nor a full worker starves the rest; heartbeats alone.
   const forClients = new Runner(clientPool, settings);
-  const forWorkers = new Runner(poolOf('worker', options.workerConnections ?? 6), settings);
+  const workerPool = poolOf('worker', options.workerConnections ?? 6);
+  const forWorkers = new Runner(workerPool, settings);
   const forLeases = new Runner(poolOf('heartbeat', 1, Math.min(maxHeartbeatMs, queryTimeoutMs)), settings);
 
   const listenOn = options.directConnectionString ?? options.connectionString;
@@ -141,6 +149,17 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     once,
     webhooks: new Webhooks(forClients, tables),
     access: new PostgresAccess(forClients, tables),
+    metrics: new PostgresMetrics(forClients, tables, {
+      schema,
+      pools: options.pool
+        ? [{ name: 'own', pool: options.pool }]
+        : [
+            { name: 'client', pool: clientPool },
+            { name: 'worker', pool: workerPool },
+          ],
+      notifications,
+      counts: settings.counts,
+    }),
     notifications,
     registerWorker: (worker) => leases.register(worker),
     heartbeat: (request) => leases.heartbeat(request),

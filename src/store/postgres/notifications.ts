@@ -54,6 +54,11 @@ export class Notifications implements NotificationBus {
     this.#channel = `perdure_${schemaTag(options.schema)}`;
   }
 
+  /** Whether what others send is heard; without it polling finds everything, later. */
+  get isListening(): boolean {
+    return this.#client !== undefined;
+  }
+
   publish(notification: WorkNotification): void {
     for (const listener of this.#listeners) listener(notification);
     if (this.#closed) return;

@@ -146,6 +146,7 @@ export interface ActivityRow {
   readonly version: string | null;
   readonly input: string | null;
   readonly tags: string | null;
+  readonly waited_ms: number;
 }
 
 export function toQueuedActivity(row: ActivityRow): QueuedActivity {
@@ -159,6 +160,7 @@ export function toQueuedActivity(row: ActivityRow): QueuedActivity {
     attempt: row.attempt,
     firstScheduledId: row.first_scheduled_id,
     redelivery: row.redelivery,
+    waitedMs: row.waited_ms,
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.input === null ? {} : { input: row.input }),
     ...(row.tags === null ? {} : { tags: JSON.parse(row.tags) as Tags }),

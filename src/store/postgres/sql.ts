@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { DurableError } from '../../model/errors.ts';
-import { isConnectionError } from './errors.ts';
+import { isConnectionError, isRetryable } from './errors.ts';
 
 /** The tables with their schema, quoted. */
 export interface Tables {
@@ -24,6 +24,8 @@ export interface Tables {
   readonly idempotentCalls: string;
   readonly completionWebhooks: string;
   readonly entities: string;
+  /** A function. */
+  readonly backlog: string;
   /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
   readonly knownKey: string;
 }
@@ -45,6 +47,7 @@ export function tablesOf(schema: string): Tables {
     idempotentCalls: quoted('idempotent_calls'),
     completionWebhooks: quoted('completion_webhooks'),
     entities: quoted('entities'),
+    backlog: quoted('backlog'),
     knownKey: quoted('known_key'),
   };
 }
@@ -69,17 +72,28 @@ export interface Connections {
   connect(): Promise<pg.PoolClient>;
 }
 
+/** What all runners of a store count. */
+export interface StatementCounts {
+  /** Statements that lost a deadlock or met a concurrent change: whoever sent them sends them again. */
+  conflicts: number;
+}
+
+/** How a runner sends its statements. */
+export interface RunnerOptions {
+  readonly prepared: boolean;
+  /** Tells the statements of several schemas on one pool apart. */
+  readonly prefix: string;
+  readonly counts: StatementCounts;
+}
+
 /** Runs statements on one pool. */
 export class Runner {
   readonly #pool: Connections;
-  readonly #prepared: boolean;
-  readonly #prefix: string;
+  readonly #options: RunnerOptions;
 
-  /** @param options.prefix tells the statements of several schemas on one pool apart */
-  constructor(pool: Connections, options: { readonly prepared: boolean; readonly prefix: string }) {
+  constructor(pool: Connections, options: RunnerOptions) {
     this.#pool = pool;
-    this.#prepared = options.prepared;
-    this.#prefix = options.prefix;
+    this.#options = options;
   }
 
   /**
@@ -90,12 +104,13 @@ export class Runner {
     const client = await this.connect();
     let broken = false;
     try {
-      const query = this.#prepared
-        ? { name: `${this.#prefix}_${what.name}`, text: what.text, values: [...values] }
+      const query = this.#options.prepared
+        ? { name: `${this.#options.prefix}_${what.name}`, text: what.text, values: [...values] }
         : { text: what.text, values: [...values] };
       return (await client.query<Row>(query)).rows;
     } catch (error) {
       broken = isConnectionError(error);
+      this.#note(error);
       throw error;
     } finally {
       client.release(broken);
@@ -104,7 +119,11 @@ export class Runner {
 
   /** The same on other connections. */
   on(connections: Connections): Runner {
-    return new Runner(connections, { prepared: this.#prepared, prefix: this.#prefix });
+    return new Runner(connections, this.#options);
+  }
+
+  #note(error: unknown): void {
+    if (isRetryable(error)) this.#options.counts.conflicts += 1;
   }
 
   /** A connection that the caller gives back. @throws DurableError `StoreUnavailable` when none was to be had */
@@ -128,6 +147,7 @@ export class Runner {
       await client.query('commit');
       return result;
     } catch (error) {
+      this.#note(error);
       await client.query('rollback').catch((failed: unknown) => {
         broken = failed instanceof Error ? failed : new Error('rollback failed');
       });

@@ -206,7 +206,8 @@ export class TestWorker {
     return outcome;
   }
 
-  claimTasks(
+  /** Without how long they have waited, which no test can know. */
+  async claimTasks(
     given: {
       readonly names?: readonly string[];
       readonly limit?: number;
@@ -214,7 +215,7 @@ export class TestWorker {
       readonly hubLimit?: number;
     } = {},
   ): Promise<readonly QueuedActivity[]> {
-    return this.#hub.store.claimActivities({
+    const tasks = await this.#hub.store.claimActivities({
       workerId: this.id,
       hubId: this.#hub.id,
       names: given.names ?? this.#functions.activities,
@@ -222,6 +223,7 @@ export class TestWorker {
       includeDeadOwners: given.dead ?? false,
       ...(given.hubLimit === undefined ? {} : { hubLimit: given.hubLimit }),
     });
+    return tasks.map(({ waitedMs: _, ...task }) => task);
   }
 
   completeTask(task: QueuedActivity, outcome: ActivityOutcome = { kind: 'completed' }): Promise<readonly string[]> {
