@@ -21,6 +21,8 @@ import {
   ConfigError,
 } from './settings.ts';
 import { listenConfig, monitorConfig, type ListenConfig, type MonitorConfig } from './listen-config.ts';
+import { retentionConfig, type RetentionFlags } from './retention-settings.ts';
+import type { RetentionOptions } from './model/retention.ts';
 import type { Versioning } from './model/versions.ts';
 
 export { ConfigError } from './settings.ts';
@@ -104,6 +106,7 @@ export interface Config {
   readonly pollMs: number;
   /** How long audit records are kept; 0: for ever. */
   readonly auditRetentionMs: number;
+  readonly retention: RetentionOptions;
   /** Signs completion webhooks; without one they are refused. */
   readonly webhookSecret: string | undefined;
   /** `undefined` is a worker without HTTP. */
@@ -117,7 +120,7 @@ export interface Config {
 }
 
 /** Flags as they stand on the command line, by their names in camel case. */
-export interface StartFlags {
+export interface StartFlags extends RetentionFlags {
   readonly databaseUrl?: string;
   readonly directDatabaseUrl?: string;
   readonly dataDir?: string;
@@ -225,6 +228,7 @@ export function readConfig(sources: ConfigSources): Config {
       setting(env, '--audit-retention', flags.auditRetention, 'PERDURE_AUDIT_RETENTION'),
       90 * dayMs,
     ),
+    retention: retentionConfig(flags, env),
     webhookSecret: secret(env, '--webhook-secret', flags.webhookSecret, 'PERDURE_WEBHOOK_SECRET'),
     http: flags.http === false ? undefined : httpConfig(flags, env),
     monitor: monitorConfig(flags, env),

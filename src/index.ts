@@ -94,4 +94,6 @@ export type {
   Tags,
 } from './model/instance.ts';
 export type { HubMetrics } from './metrics/hub-metrics.ts';
+export type { RetentionAge, RetentionOptions } from './model/retention.ts';
+export type { RetentionCounters, RetentionView } from './retention/retention.ts';
 export { createServer, type ServerOptions } from './http/server.ts';

@@ -19,6 +19,9 @@ import type { FunctionDefinition } from './model/functions.ts';
 import type { Versioning } from './model/versions.ts';
 import { DurableError } from './model/errors.ts';
 import { versionProblem } from './model/instance.ts';
+import type { RetentionOptions } from './model/retention.ts';
+import { openRetention } from './retention/open-retention.ts';
+import type { RetentionView } from './retention/retention.ts';
 import { openPostgresStore, type PostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
 import { openDurableHttp, type DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
@@ -95,6 +98,11 @@ export interface TaskHubOptions {
   readonly webhookSecret?: string;
   /** How long records of the audit log are kept, in ms; 0 keeps them for ever. Default 7,776,000,000: 90 days. */
   readonly auditRetentionMs?: number;
+  /**
+   * For how long what has ended is kept; `false`: for ever. Default: 90 days after the end it is removed with its history, by
+   * one of the hub's workers.
+   */
+  readonly retention?: RetentionOptions | false;
   /** Default: silent. */
   readonly logger?: Logger;
 }
@@ -109,6 +117,8 @@ export interface TaskHub {
   readonly access: Access;
   /** Counts of this process and the state of the hub, for Prometheus. Nothing is measured until somebody looks. */
   readonly metrics: HubMetrics;
+  /** What becomes of what has ended. */
+  readonly retention: RetentionView;
   /** What this process runs, and knows the schemas of. */
   readonly functions: readonly FunctionDefinition[];
   /** Migrates the schema and begins to work. @throws DurableError `StoreUnavailable` */
@@ -238,12 +248,14 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     if (auditRetentionMs > 0) await store.access.pruneAudit(auditRetentionMs).catch(warn);
     await store.once.prune().catch(warn);
   });
+  const retention = openRetention({ store, taskHub, retention: options.retention, log: logger });
   let stopping: Promise<void> | undefined;
   return {
     client: clients.open(taskHub),
     clients,
     access: new LocalAccess(store.access),
     metrics,
+    retention,
     functions,
     start: async () => {
       const url = options.directDatabaseUrl ?? options.databaseUrl;
@@ -251,10 +263,12 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
       await worker?.start();
       webhooks?.start();
       pruning.start();
+      if (worker !== undefined) retention.start();
     },
     stop: () => {
       stopping ??= (async () => {
         pruning.stop();
+        await retention.stop();
         await webhooks?.stop();
         await webhookSender.close();
         await worker?.stop();

@@ -14,8 +14,8 @@ export interface AccessKey {
   readonly expiresAt: Date | null;
 }
 
-/** How somebody was recognised. */
-export type ActorKind = 'anonymous' | 'system' | 'key' | 'link' | 'cli';
+/** How somebody was recognised. `service`: nobody, it does so by itself. */
+export type ActorKind = 'anonymous' | 'system' | 'key' | 'link' | 'cli' | 'service';
 
 /** Who did something, and where from. */
 export interface Origin {

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { isOrderSample } from './modules.ts';
+import { retentionRules, retentionText, shortestRetention } from '../model/retention.ts';
 import { orderJourney } from './order-journey.ts';
 import type { HttpTriggerDefinition } from '../client/http-trigger.ts';
 import { packageVersion } from '../package-root.ts';
@@ -34,7 +35,11 @@ function addresses({ config, triggers, url }: Announcement): readonly string[] {
     config.databaseUrl === undefined
       ? `embedded Postgres, data in ${config.dataDir}`
       : new URL(config.databaseUrl).host;
-  const lines = ['', `Perdure ${packageVersion()} runs task hub '${config.taskHub}' on ${database}.`];
+  const lines = [
+    '',
+    `Perdure ${packageVersion()} runs task hub '${config.taskHub}' on ${database}.`,
+    ...retention(config),
+  ];
   if (url === undefined) return lines;
   return [
     ...lines,
@@ -45,4 +50,13 @@ function addresses({ config, triggers, url }: Announcement): readonly string[] {
     '',
     '  Ctrl-C stops it; what runs goes on at the next start.',
   ];
+}
+
+/** Nobody shall be surprised by what disappears. */
+function retention({ worker, retention: options }: Config): readonly string[] {
+  if (!worker) return [];
+  const rules = retentionRules(options);
+  if (shortestRetention(rules) === 0) return ['What has ended is kept for ever (--retention 0).'];
+  const first = options.exportTo === undefined ? '' : `, once it is written to ${options.exportTo}`;
+  return [`What has ended is removed after ${retentionText(rules)}${first}; --retention changes that, 0 keeps it.`];
 }

@@ -101,6 +101,7 @@ async function startHub(options: {
     pollMs: config.pollMs,
     worker: config.worker,
     auditRetentionMs: config.auditRetentionMs,
+    retention: config.retention,
     ...(config.webhookSecret === undefined ? {} : { webhookSecret: config.webhookSecret }),
     versioning: config.versioning,
     ...config.storageLimits,

@@ -15,7 +15,7 @@ export const auditRecord = z
     outcome,
     detail: z.string().nullable().meta({ description: 'Filters, the status of the answer, how many there were.' }),
     actor: z.string().meta({ description: 'Name of the key, `system`, `anonymous`, or what stands for a link.' }),
-    actorKind: z.enum(['anonymous', 'system', 'key', 'link', 'cli']),
+    actorKind: z.enum(['anonymous', 'system', 'key', 'link', 'cli', 'service']),
     address: z.string().nullable(),
     userAgent: z.string().nullable(),
     requestId: z.string().nullable(),

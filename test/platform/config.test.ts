@@ -29,6 +29,7 @@ test('without flags and environment the documented defaults apply', () => {
     },
     pollMs: 1_000,
     auditRetentionMs: 90 * 86_400_000,
+    retention: {},
     http: {
       host: '127.0.0.1',
       port: 7071,
@@ -46,6 +47,27 @@ test('without flags and environment the documented defaults apply', () => {
     durableHttp: { allow: [], pollIntervalMs: 30_000, maxResponseBytes: 4_194_304 },
     log: { level: 'info', format: 'json' },
   });
+});
+
+test('retention is one time, times by status, and the same by name', () => {
+  const day = 86_400_000;
+  const all = { completed: 30 * day, failed: 30 * day, terminated: 30 * day };
+  expect(read({ retention: '30d' }).retention).toEqual({ after: all });
+  expect(read({}, { PERDURE_RETENTION: '0' }).retention).toEqual({ after: { completed: 0, failed: 0, terminated: 0 } });
+  expect(read({ retention: '30d, failed=180d' }).retention).toEqual({ after: { ...all, failed: 180 * day } });
+  expect(read({ retention: 'completed=12h' }).retention).toEqual({ after: { completed: day / 2 } });
+  const names = { Order: { ...all, completed: 7 * day }, 'a b': all };
+  expect(read({ retentionName: ['Order=30d,completed=7d', 'a b=30d'] }).retention).toEqual({ names });
+  expect(read({}, { PERDURE_RETENTION_NAMES: 'Order=30d,completed=7d; a b=30d;' }).retention).toEqual({ names });
+  expect(read({}, { PERDURE_RETENTION_EXPORT: 'kept' }).retention).toEqual({ exportTo: 'kept' });
+  for (const [flags, message] of [
+    [{ retention: 'soon' }, /--retention \(PERDURE_RETENTION\) must be a time such as .* 'soon'/],
+    [{ retention: 'lost=3d' }, /knows completed, failed, terminated, not 'lost'/],
+    [{ retentionName: ['Order'] }, /--retention-name .* must be a name and a time such as .* 'Order'/],
+    [{ retentionExport: '' }, /--retention-export .* must be a folder/],
+  ] as const) {
+    expect(() => read(flags)).toThrow(message);
+  }
 });
 
 test('what callHttp may reach is a list with commas or spaces', () => {

@@ -37,6 +37,19 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     )
     .option('--audit-retention <time>', 'how long audit records are kept [PERDURE_AUDIT_RETENTION] (default: 90d)')
     .option(
+      '--retention <times>',
+      'remove what has ended after that time, such as 30d, completed=30d,failed=180d, or 0 for never [PERDURE_RETENTION] (default: 90d)',
+    )
+    .option(
+      '--retention-name <name=times>',
+      'the same for orchestrations of a name, may be repeated [PERDURE_RETENTION_NAMES, separated by ;]',
+      (entry: string, before: readonly string[] | undefined) => [...(before ?? []), entry],
+    )
+    .option(
+      '--retention-export <folder>',
+      'write what is removed there first, as JSON Lines [PERDURE_RETENTION_EXPORT] (default: nowhere)',
+    )
+    .option(
       '--webhook-secret <secret>',
       'signs completion webhooks [PERDURE_WEBHOOK_SECRET or PERDURE_WEBHOOK_SECRET_FILE] (default: none, they are refused)',
     )

@@ -6,10 +6,13 @@ import type { WorkNotification } from '../../model/work.ts';
 import type { OnceStore } from '../once-store.ts';
 import type { NotificationBus, Store } from '../store.ts';
 import type { MetricsStore } from '../metrics-store.ts';
+import type { RetentionStore } from '../retention-store.ts';
 import type { WebhookStore } from '../webhook-store.ts';
 import type { AccessStore } from '../access-store.ts';
+import type { ArchiveStore } from '../archive-store.ts';
 import { PostgresAccess } from './access.ts';
 import { Activities } from './activities.ts';
+import { PostgresArchive } from './archive.ts';
 import { clientStore } from './client-store.ts';
 import type { Database } from './database.ts';
 import { Entities } from './entities.ts';
@@ -19,6 +22,7 @@ import { PostgresMetrics } from './metrics.ts';
 import { Notifications } from './notifications.ts';
 import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
+import { PostgresRetention } from './retention.ts';
 import { Runner, schemaTag, tablesOf } from './sql.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Webhooks } from './webhooks.ts';
@@ -61,12 +65,14 @@ const sessionSettings =
 const maxHeartbeatMs = 5_000;
 const maxCloseMs = 2_000;
 
-/** A store that also holds keys, the audit log, what calls with an idempotency key were answered, and webhooks. */
+/** A store that also holds keys, the audit log, what calls with an idempotency key were answered, webhooks, and what removes and archives. */
 export interface PostgresStore extends Store {
   readonly access: AccessStore;
   readonly once: OnceStore;
   readonly webhooks: WebhookStore;
   readonly metrics: MetricsStore;
+  readonly retention: RetentionStore;
+  readonly archive: ArchiveStore;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -160,6 +166,8 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       notifications,
       counts: settings.counts,
     }),
+    retention: new PostgresRetention(forClients, tables),
+    archive: new PostgresArchive(forClients, tables),
     notifications,
     registerWorker: (worker) => leases.register(worker),
     heartbeat: (request) => leases.heartbeat(request),

@@ -26,6 +26,7 @@ export interface Tables {
   readonly entities: string;
   /** A function. */
   readonly backlog: string;
+  readonly retentionSweeps: string;
   /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
   readonly knownKey: string;
 }
@@ -48,6 +49,7 @@ export function tablesOf(schema: string): Tables {
     completionWebhooks: quoted('completion_webhooks'),
     entities: quoted('entities'),
     backlog: quoted('backlog'),
+    retentionSweeps: quoted('retention_sweeps'),
     knownKey: quoted('known_key'),
   };
 }
