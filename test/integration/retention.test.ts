@@ -179,7 +179,9 @@ describe('what is removed', () => {
     await run('Calls', 'old', 'old');
     await run('Calls', 'late', 'late');
     await hub.client.startNew('CallsAndWaits', { instanceId: 'live', input: 'live' });
-    await hub.client.waitForCompletion('live-child');
+    await waitFor(async () => (await hub.client.getStatus('live-child'))?.runtimeStatus === 'Completed', {
+      what: 'the child to end',
+    });
     await age(100, '');
     await age(-100, 'late-leaf');
     const rules = retention({ after: '90d' });
