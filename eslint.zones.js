@@ -27,6 +27,7 @@ export const zones = [
   { files: 'store/access-store.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/retention-store.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/archive-store.ts', src: ['model'], packages: [], node: [] },
+  { files: 'store/supervisor-store.ts', src: ['model'], packages: [], node: [] },
   // What every store says alike.
   { files: 'store/executable-names.ts', src: ['model'], packages: [], node: [] },
   { files: 'store/continuation-token.ts', src: ['model'], packages: [], node: ['node:crypto'] },
@@ -40,6 +41,7 @@ export const zones = [
       'store/listing-store.ts',
       'store/access-store.ts',
       'store/once-store.ts',
+      'store/supervisor-store.ts',
       'store/webhook-store.ts',
       'store/metrics-store.ts',
       'store/retention-store.ts',
@@ -161,10 +163,16 @@ export const zones = [
   { files: 'package-root.ts', src: [], packages: [], node: 'all' },
   { files: 'logger.ts', src: ['config.ts'], packages: ['pino', 'pino-pretty'], node: 'all' },
   {
+    files: 'hub-worker.ts',
+    src: ['model', 'core/state', 'store/store.ts', 'worker'],
+    packages: ['type:pino'],
+    node: [],
+  },
+  {
     files: 'task-hub.ts',
     src: [
       ...['model', 'flow', 'core', 'store', 'worker', 'client', 'metrics', 'archive', 'retention'],
-      ...['config.ts', 'logger.ts', 'package-root.ts'],
+      ...['hub-worker.ts', 'config.ts', 'logger.ts', 'package-root.ts'],
     ],
     packages: ['pg', 'kysely', 'pino'],
     node: 'all',

@@ -13,7 +13,6 @@ import { LocalStatusEvents } from './client/local-status-events.ts';
 import { openOnce } from './client/once.ts';
 import { Pruning } from './client/pruning.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
-import { defaultLimits, type ExecutionLimits } from './core/state/turn-limits.ts';
 import { planRewind } from './core/state/rewind.ts';
 import type { FunctionDefinition } from './model/functions.ts';
 import type { Versioning } from './model/versions.ts';
@@ -24,17 +23,14 @@ import { openRetention } from './retention/open-retention.ts';
 import type { RetentionView } from './retention/retention.ts';
 import { openPostgresStore, type PostgresStore } from './store/postgres/index.ts';
 import { migrate } from './store/postgres/migrate.ts';
-import { openDurableHttp, type DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
+import { positive, prepareHubWorker, type HubWorker } from './hub-worker.ts';
+import type { DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
 import { WebhookSender } from './worker/in-process/built-in/webhook-sender.ts';
 import { WebhookDelivery } from './worker/webhook-delivery.ts';
 import type { WebhookRules } from './client/webhooks.ts';
-import { InProcessExecutor } from './worker/in-process/in-process-executor.ts';
-import { countExecutor, countStore } from './worker/counting.ts';
-import { WorkerCounters } from './worker/counters.ts';
 import { HubMetrics } from './metrics/hub-metrics.ts';
 import { packageVersion } from './package-root.ts';
-import { Worker } from './worker/worker.ts';
 
 /** Options of {@link createTaskHub}. */
 export interface TaskHubOptions {
@@ -73,6 +69,8 @@ export interface TaskHubOptions {
   readonly stopGraceMs?: number;
   /** After how long a call of an activity fails that no live worker has registered, in ms. Default 30,000. */
   readonly unregisteredActivityGraceMs?: number;
+  /** Longer runs of an activity fail as `TimeoutError`, in ms; a retry policy applies. Default 3,600,000: one hour. */
+  readonly activityLimitMs?: number;
   /** Suspended orchestrators kept in memory. 0 replays every turn from history. Default 5,000. */
   readonly maxLiveInstances?: number;
   /** Largest input, event, result or output in characters of JSON. Default 16,777,216. */
@@ -128,15 +126,7 @@ export interface TaskHub {
 }
 
 const defaults = {
-  leaseMs: 30_000,
   pollMs: 1_000,
-  maxActivities: 500,
-  maxTurns: 1_000,
-  stopGraceMs: 25_000,
-  unregisteredGraceMs: 30_000,
-  // About 40 MB of live heap, which V8 lets grow fourfold before it collects: the process stays below 512 MB.
-  maxLiveInstances: 5_000,
-  maxLiveWeight: 64 * 1_048_576,
   maxPayloadLength: 16_777_216,
   maxInstanceIdLength: 256,
   auditRetentionMs: 90 * 86_400_000,
@@ -147,6 +137,17 @@ const defaults = {
  * @throws DurableError `InvalidArgument` for options that cannot be
  */
 export function createTaskHub(options: TaskHubOptions): TaskHub {
+  return openTaskHub(options);
+}
+
+/**
+ * The same with another worker.
+ * @param openWorker makes it. Default: one in this thread, unless the options say that there is none
+ */
+export function openTaskHub(
+  options: TaskHubOptions,
+  openWorker?: (parts: { readonly store: PostgresStore; readonly taskHub: string }) => HubWorker,
+): TaskHub {
   if (!options.databaseUrl && options.pool === undefined) {
     throw new DurableError('InvalidArgument', 'createTaskHub needs databaseUrl or pool.');
   }
@@ -154,32 +155,14 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
   const schema = options.schema ?? 'perdure';
   const logger = options.logger ?? pino({ level: 'silent' });
   const pollMs = positive('pollMs', options.pollMs ?? defaults.pollMs);
-  const leaseMs = positive('leaseMs', options.leaseMs ?? defaults.leaseMs);
-  const maxActivities = positive('maxActivities', options.maxActivities ?? defaults.maxActivities);
-  const maxTurns = positive('maxTurns', options.maxTurns ?? defaults.maxTurns);
   const maxPayloadLength = positive('maxPayloadLength', options.maxPayloadLength ?? defaults.maxPayloadLength);
   const maxInstanceIdLength = Math.min(
     defaults.maxInstanceIdLength,
     positive('maxInstanceIdLength', options.maxInstanceIdLength ?? defaults.maxInstanceIdLength),
   );
-  const limits = executionLimits(options);
-  const { durableHttp = {}, functions = [] } = options;
+  const { functions = [], durableHttp = {} } = options;
   const versioning = checkVersioning(options.versioning ?? {});
-  for (const name of ['pollIntervalMs', 'maxResponseBytes'] as const) {
-    if (durableHttp[name] !== undefined) positive(`durableHttp.${name}`, durableHttp[name]);
-  }
-  const http = openDurableHttp(durableHttp, options.tokenProviders ?? []);
-  const executor = new InProcessExecutor({
-    functions,
-    builtIns: [http.activity],
-    maxPayloadLength,
-    versioning,
-    ...(options.maxCustomStatusBytes === undefined
-      ? {}
-      : { maxCustomStatusBytes: positive('maxCustomStatusBytes', options.maxCustomStatusBytes) }),
-    ...(durableHttp.pollIntervalMs === undefined ? {} : { httpPollIntervalMs: durableHttp.pollIntervalMs }),
-    log: (level, message, fields) => logger[level](fields, message),
-  });
+  const prepareWorker = prepareHubWorker({ ...options, taskHub, logger, maxPayloadLength, versioning, pollMs });
   // It connects: what can be refused has been looked at before.
   const store = openPostgresStore({
     schema,
@@ -189,30 +172,8 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
     log: (text, error) => logger.warn({ err: error }, text),
   });
   const metrics = new HubMetrics({ taskHub, store: store.metrics, version: packageVersion() });
-  const counters = new WorkerCounters(executor.functions);
-  const worker =
-    options.worker === false
-      ? undefined
-      : new Worker({
-          store: countStore(store, counters),
-          executor: countExecutor(executor, counters),
-          counters,
-          taskHub,
-          log: logger,
-          leaseMs,
-          pollMs,
-          maxActivities,
-          maxTurns,
-          stopGraceMs: options.stopGraceMs ?? defaults.stopGraceMs,
-          endOtherLeases: options.endOtherLeases ?? false,
-          unregisteredGraceMs: options.unregisteredActivityGraceMs ?? defaults.unregisteredGraceMs,
-          live: {
-            maxInstances: options.maxLiveInstances ?? defaults.maxLiveInstances,
-            maxWeight: defaults.maxLiveWeight,
-          },
-          limits,
-        });
-  if (worker !== undefined) metrics.addWorkers(() => [worker.snapshot()]);
+  const worker = openWorker?.({ store, taskHub }) ?? (options.worker === false ? undefined : prepareWorker.open(store));
+  if (worker !== undefined) metrics.addWorkers(() => worker.snapshots());
   const webhookSender = new WebhookSender(new AddressGuard(durableHttp.allow ?? []));
   const webhooks =
     options.webhookSecret === undefined
@@ -272,7 +233,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
         await webhooks?.stop();
         await webhookSender.close();
         await worker?.stop();
-        await http.close();
+        await prepareWorker.close();
         clients.close();
         await store.close();
       })();
@@ -338,16 +299,6 @@ function openClients(
   };
 }
 
-function executionLimits(options: TaskHubOptions): ExecutionLimits {
-  const { maxActionsPerTurn, maxHistoryEvents, maxHistoryLength, maxTurnLength } = options;
-  return {
-    maxActionsPerTurn: positive('maxActionsPerTurn', maxActionsPerTurn ?? defaultLimits.maxActionsPerTurn),
-    maxEvents: positive('maxHistoryEvents', maxHistoryEvents ?? defaultLimits.maxEvents),
-    maxHistoryLength: positive('maxHistoryLength', maxHistoryLength ?? defaultLimits.maxHistoryLength),
-    maxTurnLength: positive('maxTurnLength', maxTurnLength ?? defaultLimits.maxTurnLength),
-  };
-}
-
 /** @throws DurableError `InvalidArgument` */
 function checkVersioning(versioning: Versioning): Versioning {
   const { version, defaultVersion, matchStrategy = 'None', failureStrategy = 'Reject' } = versioning;
@@ -362,11 +313,4 @@ function checkVersioning(versioning: Versioning): Versioning {
       : `failureStrategy must be Reject or Fail, not '${failureStrategy}'.`);
   if (problem !== null) throw new DurableError('InvalidArgument', `versioning: ${problem}`);
   return versioning;
-}
-
-function positive(name: string, value: number): number {
-  if (!Number.isFinite(value) || value <= 0) {
-    throw new DurableError('InvalidArgument', `${name} must be a number above 0, not ${value}.`);
-  }
-  return value;
 }

@@ -41,6 +41,17 @@ export interface OwnedInstance {
   readonly customStatus: string | null;
   /** Who is told of its end; `null` for one that nobody called. */
   readonly parent: ParentInstance | null;
+  /** Of one that was taken over: its turn's and those of its activities. Absent: none. */
+  readonly strikes?: readonly Strike[];
+}
+
+/** A turn or an activity that brought its worker down, again and again since it last went well. */
+export interface Strike {
+  /** The attempt of an activity; absent: the turn. */
+  readonly taskScheduledId?: number;
+  readonly count: number;
+  /** How it last did. */
+  readonly failure: Failure;
 }
 
 /** An instance just claimed, before its messages and history are read. */
@@ -248,6 +259,8 @@ export interface ActivityWork {
 /** One that was claimed from the activities queue; `id` and the claiming worker are its fence. */
 export interface QueuedActivity extends ActivityWork {
   readonly id: string;
+  /** Of one that was taken from a dead worker; absent: none. */
+  readonly strikes?: readonly Strike[];
 }
 
 /** How an activity ended. */

@@ -2,6 +2,7 @@
  * The storage port. Clients work with single instances (an implementation may join concurrent calls into one
  * statement), workers with batches of turns and tasks. It never looks inside an event (A3).
  */
+import type { SuspectFilter } from '../model/culprit.ts';
 import type {
   EntityCommit,
   EntityContents,
@@ -291,6 +292,8 @@ export interface InstanceClaim {
   readonly includeDeadOwners: boolean;
   /** Names with the versions of them that are left to others, each a `versionedName`. Default: none. */
   readonly without?: readonly string[];
+  /** Default: `'all'`. */
+  readonly suspects?: SuspectFilter;
 }
 
 /** A worker's wish for activities of the queue. */
@@ -305,6 +308,8 @@ export interface ActivityClaim {
   readonly hubLimit?: number;
   /** Names with the versions of them that are left to others, each a `versionedName`; not heeded with `hubLimit`. */
   readonly without?: readonly string[];
+  /** Default: `'all'`. */
+  readonly suspects?: SuspectFilter;
 }
 
 /** What workers need of a store. */
@@ -317,6 +322,8 @@ export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInst
     readonly name: string;
     readonly functions: FunctionNames;
     readonly leaseMs: number;
+    /** Whether it takes only suspects, one at a time. Default `false`. */
+    readonly quarantine?: boolean;
   }): Promise<{ readonly workerId: WorkerId; readonly now: number; readonly alone: boolean }>;
   /** Renews the lease if it has not ended, and looks for work: the one statement of an idle worker. */
   heartbeat(request: {
@@ -343,6 +350,8 @@ export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInst
    * whose answer was lost, a turn that was abandoned.
    */
   takeBackInstances(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<readonly Claim[]>;
+  /** The turn of an instance has committed after all: what was counted against it is forgotten. */
+  forgetStrikes(key: InstanceKey): Promise<void>;
   /** Reads, without locks, what waits for owned instances: their visible messages, and history where it is not known. */
   readClaimed(
     requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],

@@ -2,6 +2,7 @@
  * Taking activities from the queue: one statement for all that have no limit, and one more for each that has. How many
  * may run in the hub is counted where they are claimed, so those never run where they are scheduled.
  */
+import type { SuspectFilter } from '../model/culprit.ts';
 import type { WorkerId } from '../model/work.ts';
 import type { ActivityClaim, WorkerStore } from '../store/store.ts';
 import type { ActivityProcessor } from './activity-processor.ts';
@@ -16,6 +17,7 @@ export interface Claimant {
   readonly workerId: WorkerId;
   readonly hubId: number;
   readonly includeDeadOwners: boolean;
+  readonly suspects: SuspectFilter;
   readonly activities: ActivityProcessor;
 }
 

@@ -4,11 +4,13 @@
  */
 import type { Logger } from 'pino';
 import { Batcher } from '../flow/batcher.ts';
+import { lastStrike } from '../model/culprit.ts';
 import type { ActivityCompletion, QueuedActivity, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import { Cancellation } from './cancellation.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import type { Executor } from './executor.ts';
+import { givenUp } from './failures.ts';
 
 const maxBackOffMs = 5_000;
 
@@ -24,7 +26,7 @@ export interface ActivityProcessorOptions {
 
 export class ActivityProcessor {
   readonly #options: ActivityProcessorOptions;
-  readonly #running = new Map<string, Cancellation>();
+  readonly #running = new Map<string, { readonly task: QueuedActivity; readonly cancellation: Cancellation }>();
   readonly #completions: Batcher<ActivityCompletion, 'written'>;
   #closed = false;
 
@@ -52,17 +54,27 @@ export class ActivityProcessor {
 
   /** Tells activities to stop whose rows are gone: their orchestration was terminated or purged. */
   lost(taskIds: readonly string[]): void {
-    for (const id of taskIds) this.#running.get(id)?.request('The call timed out, or its orchestration ended.');
+    for (const id of taskIds)
+      this.#running.get(id)?.cancellation.request('The call timed out, or its orchestration ended.');
   }
 
   /** Tells all to stop. */
   abortAll(reason: string): void {
-    for (const cancellation of this.#running.values()) cancellation.request(reason);
+    for (const { cancellation } of this.#running.values()) cancellation.request(reason);
+  }
+
+  /** Others have them, but for those of this kind. */
+  keepOnly(isKept: (task: QueuedActivity) => boolean): void {
+    for (const [id, { task, cancellation }] of this.#running) {
+      if (isKept(task)) continue;
+      this.#running.delete(id);
+      cancellation.request('Another worker has it.');
+    }
   }
 
   /** Tells all to stop, to be run elsewhere. */
   withdrawAll(): void {
-    for (const cancellation of this.#running.values()) cancellation.withdraw();
+    for (const { cancellation } of this.#running.values()) cancellation.withdraw();
   }
 
   /** Gives back what has not ended; ends that come later are dropped. */
@@ -76,8 +88,9 @@ export class ActivityProcessor {
   async #run(task: QueuedActivity): Promise<void> {
     const { slots, log } = this.#options;
     const cancellation = new Cancellation();
-    this.#running.set(task.id, cancellation);
-    const outcome = await slots.run(task, cancellation);
+    this.#running.set(task.id, { task, cancellation });
+    const strike = lastStrike(task.strikes, task.taskScheduledId);
+    const outcome = strike === undefined ? await slots.run(task, cancellation) : slots.fail(task.name, givenUp(strike));
     // Not started, or too late: whoever gets the row next runs it.
     if (outcome === undefined || this.#closed) {
       if (!this.#closed && !cancellation.isWithdrawn) this.#running.delete(task.id);

@@ -1,5 +1,7 @@
 /** The activities that this worker runs at the same time, whether they came from its own turns or from the queue. */
+import type { Failure } from '../model/failure.ts';
 import type { ActivityOutcome, ActivityWork } from '../model/work.ts';
+import type { ActivityDeadlines } from './activity-deadlines.ts';
 import type { Cancellation } from './cancellation.ts';
 import type { WorkerCounters } from './counters.ts';
 import type { Executor } from './executor.ts';
@@ -12,6 +14,10 @@ export interface SlotOptions {
   readonly counters: WorkerCounters;
   /** Whether the lease may still be relied on: asked before each start (decision 8). */
   readonly leaseHolds: () => boolean;
+  /** Whether turns get no places: what runs here was claimed. */
+  readonly onlyClaimed?: boolean;
+  /** Absent: activities may take as long as they like. */
+  readonly deadlines?: ActivityDeadlines | undefined;
   /** Called after a slot became free. */
   readonly onFree: () => void;
   /** Called after an activity with a limit ended: another one of its name may begin. */
@@ -55,9 +61,10 @@ export class ActivitySlots {
    * One with a limit for the hub has none here: who runs it is decided where it is claimed.
    */
   reserve(name: string, version?: string): boolean {
-    const { slots, maxBacklog } = this.#options;
+    const { slots, maxBacklog, onlyClaimed = false } = this.#options;
     const limit = this.alone ? slots + maxBacklog : slots;
-    if (this.#closed || this.#reserved >= limit || !this.#executor.hasActivity(name, version)) return false;
+    if (onlyClaimed || this.#closed || this.#reserved >= limit || !this.#executor.hasActivity(name, version))
+      return false;
     if (this.#executor.limits.size > 0) {
       const limits = this.#executor.limits.get(name.toLowerCase());
       if (limits?.maxConcurrentPerHub !== undefined || this.roomFor(name) === 0) return false;
@@ -123,7 +130,9 @@ export class ActivitySlots {
       this.#running += 1;
       this.#options.counters.activityWaited(work.name, waitedMs);
       try {
-        return await this.#executor.runActivity(work, cancellation);
+        const run = this.#executor.runActivity(work, cancellation);
+        const { deadlines } = this.#options;
+        return await (deadlines === undefined ? run : deadlines.within(work, cancellation, run));
       } finally {
         this.#running -= 1;
         this.#startNext();
@@ -134,6 +143,12 @@ export class ActivitySlots {
         this.#options.onLimitFree();
       }
     }
+  }
+
+  /** What becomes of one that is not run any more; its place is given back. */
+  fail(name: string, failure: Failure): ActivityOutcome {
+    this.giveBack([name]);
+    return { kind: 'failed', failure };
   }
 
   #startNext(): void {

@@ -15,11 +15,11 @@ import type { Claim, CommitOutcome, InstanceKey, WorkerId } from '../model/work.
 import type { EmptyEntity, WorkerStore } from '../store/store.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
+import { poisonOf } from './failures.ts';
 import type { LiveInstance, LiveInstances } from './live-instances.ts';
+import { forgiveTurn } from './strikes.ts';
 import { wakeTargets } from './wake.ts';
 
-/** Workers that an operation may bring down before it fails (decision 18). */
-const maxCrashes = 10;
 const maxBackOffMs = 5_000;
 const maxOperations = 1_000;
 const maxCommits = 1_000;
@@ -156,7 +156,8 @@ export class EntityProcessor {
     turn: Turn,
     operations: readonly EntityOperation[],
   ): Promise<EntityBatchOutcome> {
-    if (instance.crashCount > maxCrashes) return failOperations(turn, operations, poisoned(instance.crashCount));
+    const poison = poisonOf(instance, 'PoisonOperation');
+    if (poison !== undefined) return failOperations(turn, operations, poison);
     const { state } = turn.record;
     return this.#options.executor.runEntityBatch({ instanceId: instance.instanceId, state, operations });
   }
@@ -184,8 +185,11 @@ export class EntityProcessor {
     commit: EntityCommit,
     { sequence, inboxWaiting }: Extract<CommitOutcome, { kind: 'committed' }>,
   ): void {
+    // One that brought workers down is looked for among all that waits.
+    const oneByOne = commit.keepOwnership && (live.instance.crashCount > 0 || live.entity?.oneByOne === true);
     live.instance = { ...live.instance, sequence, crashCount: 0 };
-    live.entity = { record: commit.record };
+    if (live.instance.strikes !== undefined) forgiveTurn(live, this.#options);
+    live.entity = { record: commit.record, ...(oneByOne ? { oneByOne } : {}) };
     live.weight = commit.record.state?.length ?? 0;
     live.inboxWaiting ||= inboxWaiting;
     if (!this.#options.live.remembers) live.entity = undefined;
@@ -300,12 +304,4 @@ function weightOf(commit: EntityCommit): number {
   }
   for (const { event } of commit.starts) weight += 200 + (event.input?.length ?? 0);
   return weight;
-}
-
-function poisoned(crashes: number): Failure {
-  return {
-    errorType: 'PoisonOperation',
-    message: `${crashes} workers have died while they ran this operation; it is not tried again.`,
-    isNonRetriable: true,
-  };
 }

@@ -1,12 +1,32 @@
 /** Why the engine ends an instance that cannot go on. */
+import { lastStrike } from '../model/culprit.ts';
 import type { Failure } from '../model/failure.ts';
+import type { OwnedInstance, Strike } from '../model/work.ts';
 
-/** Workers that an instance may bring down before it is given up (decision 18). */
-export const maxCrashes = 10;
+/** Workers that may die with an instance before it is given up, where nobody knows why they died (decision 18). */
+const maxCrashes = 10;
 
-export function poisoned(crashCount: number): Failure {
-  const message = `${crashCount} workers have died while they ran this orchestration; it is not tried again.`;
-  return { errorType: 'PoisonInstance', message };
+/** Why the turns of an instance, or the operations of an entity, are not tried again; `undefined`: they are. */
+export function poisonOf(
+  { crashCount, strikes }: Pick<OwnedInstance, 'crashCount' | 'strikes'>,
+  errorType: 'PoisonInstance' | 'PoisonOperation',
+): Failure | undefined {
+  const strike = lastStrike(strikes);
+  if (strike !== undefined) return givenUp(strike);
+  if (crashCount <= maxCrashes) return undefined;
+  const what = errorType === 'PoisonInstance' ? 'orchestration' : 'operation';
+  const message = `${crashCount} workers have died while they ran this ${what}; it is not tried again.`;
+  return { errorType, message, ...(errorType === 'PoisonInstance' ? {} : { isNonRetriable: true }) };
+}
+
+/** What becomes of code that brought its worker down for the last time. */
+export function givenUp({ count, failure }: Strike): Failure {
+  const message = `${failure.message} This was the ${ordinal(count)} time; it is not tried again.`;
+  return { ...failure, message, isNonRetriable: true };
+}
+
+function ordinal(count: number): string {
+  return count === 3 ? 'third' : `${count}th`;
 }
 
 export function refused(reason: string): Failure {

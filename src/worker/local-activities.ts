@@ -1,8 +1,10 @@
 /** Activities that run in the worker of their instance: without a queue row, known only by their scheduling in history. */
+import { lastStrike } from '../model/culprit.ts';
 import type { ExecutionState } from '../core/state/execution-state.ts';
 import type { LocalEvent } from '../core/state/open-turn.ts';
 import type { TaskScheduled } from '../model/history.ts';
 import type { ActivityOutcome, ActivityWork, ClaimContents, OwnedInstance } from '../model/work.ts';
+import { givenUp } from './failures.ts';
 
 export function toLocalWork(instance: OwnedInstance, task: TaskScheduled): ActivityWork {
   const work: { -readonly [Key in keyof ActivityWork]: ActivityWork[Key] } = {
@@ -26,6 +28,18 @@ export function toResult(taskScheduledId: number, outcome: ActivityOutcome): Loc
   const { result } = outcome;
   if (result === undefined) return { type: 'TaskCompleted', taskScheduledId };
   return { type: 'TaskCompleted', taskScheduledId, result };
+}
+
+/** Of lost activities those that brought their worker down for the last time: they fail. */
+export function poisonActivities(
+  lostTasks: readonly number[] | undefined,
+  { strikes }: Pick<OwnedInstance, 'strikes'>,
+): readonly LocalEvent[] {
+  if (lostTasks === undefined || strikes === undefined) return [];
+  return lostTasks.flatMap((id) => {
+    const strike = lastStrike(strikes, id);
+    return strike === undefined ? [] : [toResult(id, { kind: 'failed', failure: givenUp(strike) })];
+  });
 }
 
 /** Scheduled, not completed, not in the queue, no result on its way: it ran in the worker that died. */

@@ -23,13 +23,14 @@ import type {
 import type { Version } from '../model/versions.ts';
 import { Cancellation } from './cancellation.ts';
 import { Committer, weightOf } from './committer.ts';
-import { maxCrashes, poisoned, refused, unreadable } from './failures.ts';
+import { poisonOf, refused, unreadable } from './failures.ts';
 import { claimOf, keyed, runFirstTurn } from './first-turn.ts';
 import { abortAll, advance, noteDue, type LiveInstance } from './live-instances.ts';
 import { settleRewound } from './rewound.ts';
-import { lostActivities, toLocalWork, toResult } from './local-activities.ts';
+import { lostActivities, poisonActivities, toLocalWork, toResult } from './local-activities.ts';
 import { asksFor, bornHere, childTaker, renew, type Born } from './new-execution.ts';
 import type { ProcessorOptions } from './processor-options.ts';
+import { forgiveTurn } from './strikes.ts';
 import { TurnReader } from './turn-reader.ts';
 import { wakeTargets } from './wake.ts';
 
@@ -225,7 +226,7 @@ export class OrchestrationProcessor {
     const now = contents?.readAt ?? this.#options.clock.now();
     const lostTasks = live.takenOver && contents ? lostActivities(state, contents) : undefined;
     live.takenOver = false;
-    const local = live.events.splice(0);
+    const local = [...live.events.splice(0), ...poisonActivities(lostTasks, live.instance)];
     const opened = openTurn(state, {
       messages: contents?.messages ?? [],
       local,
@@ -236,7 +237,8 @@ export class OrchestrationProcessor {
     if ('discard' in opened) return this.#discard(live, opened.discard);
 
     if (opened.terminated) abortAll(live, 'The orchestration was terminated.');
-    if (live.instance.crashCount > maxCrashes) return this.#fail(live, opened, poisoned(live.instance.crashCount));
+    const poison = poisonOf(live.instance, 'PoisonInstance');
+    if (poison !== undefined) return this.#fail(live, opened, poison);
     const history = memory.unplayed;
     memory.unplayed = [];
     const decision = opened.runs ? await run.advance({ history, newEvents: opened.newEvents }) : undefined;
@@ -310,6 +312,7 @@ export class OrchestrationProcessor {
     const { store, hubId, counters, clock } = this.#options;
     counters.committed(live, commit, clock);
     advance(live, commit, sequence);
+    if (live.instance.strikes !== undefined) forgiveTurn(live, this.#options);
     live.weight += weightOf(commit);
     if (commit.queuedTasks.length > 0) store.notifications.publish({ kind: 'activities', hubId });
     for (const id of commit.cancelledTasks ?? []) live.running.get(id)?.request('The call timed out.', 'TimeoutError');

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { Clock } from '../flow/clock.ts';
-import type { WorkerStore } from '../store/store.ts';
 import type { WorkerCounters } from './counters.ts';
+import type { SuspectFilter } from '../model/culprit.ts';
+import type { WorkerId } from '../model/work.ts';
+import type { WorkerStore } from '../store/store.ts';
 import type { Executor } from './executor.ts';
 import type { LiveLimits } from './live-instances.ts';
 
@@ -34,4 +36,14 @@ export interface WorkerOptions {
   readonly clock?: Clock;
   /** Makes the ids of executions that turns begin. Default: 32 random hex digits. */
   readonly newExecutionId?: () => string;
+  /** For people who look at the list of workers. Default: host and process. */
+  readonly name?: string;
+  /** `'only'`: one suspect at a time and nothing else. Default `'all'`. */
+  readonly suspects?: SuspectFilter;
+  /** Longer runs of an activity fail, in ms. Default: no limit. */
+  readonly activityLimitMs?: number;
+  /** Called with each id that it registers under. */
+  readonly onRegistered?: (workerId: WorkerId) => void;
+  /** Whether others have taken over what it owns while it stood still: then it begins nothing more. */
+  readonly isSetAside?: () => boolean;
 }

@@ -7,28 +7,28 @@ import { hostname } from 'node:os';
 import { defaultLimits } from '../core/state/turn-limits.ts';
 import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
 import { within } from '../flow/within.ts';
+import type { Culprit, SuspectFilter } from '../model/culprit.ts';
 import { entityExecutionName } from '../model/entity-id.ts';
 import type { Claim, NewInstance, StartOffer, WorkNotification } from '../model/work.ts';
 import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
+import { ActivityDeadlines } from './activity-deadlines.ts';
 import { ActivitySlots } from './activity-slots.ts';
 import { WorkerCounters, type WorkerSnapshot } from './counters.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { DueTimes } from './due-times.ts';
+import { finish, keepOnly } from './finish.ts';
 import { ForeignVersions } from './foreign-versions.ts';
 import { defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
 import { newExecutionId } from './new-execution.ts';
 import { openSession, snapshotOf, take, type Lease, type Session } from './session.ts';
+import { collectStrays } from './strays.ts';
 import { WorkLoop } from './work-loop.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
-/** After the signal: how long activities get to act on it. */
-const abortGraceMs = 500;
 /** How long the answers to claims under way are waited for at the end. */
 const claimEndMs = 2_000;
-/** How long giving back what is left may take. */
-const handOverMs = 5_000;
 const maxMaintenanceMs = 15_000;
 /** Instances claimed even when all activity slots are taken, one handful after the other: their turns must go on. */
 const minClaim = 16;
@@ -45,6 +45,8 @@ export class Worker {
   readonly #foreign: ForeignVersions;
   /** Names of the executions that this worker claims. */
   readonly #names: readonly string[];
+  readonly #claims: ActivityClaims;
+  readonly #suspects: SuspectFilter;
   readonly #claimLoop: WorkLoop;
   readonly #taskLoop: WorkLoop;
   #session: Session | undefined;
@@ -70,16 +72,20 @@ export class Worker {
       maxWaitMs: options.pollMs * 10,
       onDue: () => this.#onDue(),
     });
+    this.#suspects = options.suspects ?? 'all';
     this.#foreign = new ForeignVersions(options);
     this.#counters = options.counters ?? new WorkerCounters(options.executor.functions);
     const { orchestrators, entities } = options.executor.functions;
     this.#names = [...orchestrators, ...entities.map(entityExecutionName)];
+    const limit = options.activityLimitMs;
     this.#slots = new ActivitySlots(options.executor, {
       slots: options.maxActivities,
       maxBacklog,
       counters: this.#counters,
+      onlyClaimed: this.#isSolo,
+      deadlines: limit === undefined ? undefined : new ActivityDeadlines(limit, this.#own),
       leaseHolds: () => this.#leaseHolds(),
-      onFree: () => this.#taskLoop.resume(),
+      onFree: () => (this.#isSolo ? this.#claimLoop : this.#taskLoop).resume(),
       onLimitFree: () => this.#taskLoop.wake(),
     });
     this.#claimLoop = new WorkLoop({
@@ -87,7 +93,7 @@ export class Worker {
       log: options.log,
       what: 'claiming instances',
     });
-    const claims = new ActivityClaims({
+    this.#claims = new ActivityClaims({
       store: options.store,
       executor: options.executor,
       slots: this.#slots,
@@ -95,7 +101,7 @@ export class Worker {
       claimant: () => this.#claimant(),
     });
     this.#taskLoop = new WorkLoop({
-      step: () => claims.step(),
+      step: async () => (this.#isSolo ? 'enough' : this.#claims.step()),
       log: options.log,
       what: 'claiming activities',
     });
@@ -117,49 +123,43 @@ export class Worker {
    * Other workers go on with it within one poll.
    */
   async stop(): Promise<void> {
+    await this.#end({ isQuiet: () => this.#slots.underWay === 0, graceMs: this.#options.stopGraceMs });
+  }
+
+  /**
+   * Stops after others have taken over what it owned, but for what held it up, which is finished first.
+   * @param options.isQuiet whether that has ended
+   */
+  async retire(options: {
+    readonly kept: Culprit | undefined;
+    readonly isQuiet: () => boolean;
+    readonly graceMs: number;
+  }): Promise<void> {
+    if (this.#session !== undefined) keepOnly(this.#session, options.kept);
+    await this.#end(options);
+  }
+
+  async #end(options: { readonly isQuiet: () => boolean; readonly graceMs: number }): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#unsubscribe?.();
     this.#dueTimes.stop();
     await within(Promise.all([this.#claimLoop.stop(), this.#taskLoop.stop()]), claimEndMs);
     this.#slots.close();
-    if (this.#session) await this.#finish(this.#session);
-    this.#handingOver = true;
-    this.#cancelBeat?.();
-    await this.#beating;
-  }
-
-  async #finish(session: Session): Promise<void> {
-    const { orchestrations, activities, live } = session;
-    const { stopGraceMs, store, log } = this.#options;
-    // Each wait has a bound: while the database is away turns do not end.
-    await within(Promise.all([orchestrations.stop(), session.entities.stop()]), stopGraceMs);
-    await this.#until(() => this.#slots.underWay === 0, stopGraceMs);
-    activities.withdrawAll();
-    for (const instance of live.owned()) for (const cancellation of instance.running.values()) cancellation.withdraw();
-    if (this.#slots.underWay > 0) await this.#until(() => this.#slots.underWay === 0, abortGraceMs);
-    this.#handingOver = true;
-    this.#cancelBeat?.();
-    try {
-      if (!(await within(this.#handOver(session), handOverMs))) throw new Error('the database does not answer');
-    } catch (error) {
-      log.warn({ err: error }, 'not everything was handed over; the rest is taken over when the lease ends');
+    if (this.#session) {
+      const { store, log } = this.#options;
+      const endBeats = async (): Promise<void> => {
+        this.#handingOver = true;
+        this.#cancelBeat?.();
+        await this.#beating;
+      };
+      await finish(this.#session, { ...options, store, log, endBeats });
+      store.notifications.publish({ kind: 'instances', hubId: this.#hubId });
+      store.notifications.publish({ kind: 'activities', hubId: this.#hubId });
     }
-    live.clear();
-    store.notifications.publish({ kind: 'instances', hubId: this.#hubId });
-    store.notifications.publish({ kind: 'activities', hubId: this.#hubId });
-  }
-
-  async #handOver({ orchestrations, activities, workerId }: Session): Promise<void> {
+    this.#handingOver = true;
+    this.#cancelBeat?.();
     await this.#beating;
-    await orchestrations.stop();
-    await activities.handOver();
-    if (await orchestrations.handOver()) await this.#options.store.deregisterWorker(workerId);
-  }
-
-  async #until(condition: () => boolean, timeoutMs: number): Promise<void> {
-    const end = performance.now() + timeoutMs;
-    while (!condition() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** A new id with nothing owned. */
@@ -168,10 +168,12 @@ export class Worker {
     const sentAt = this.#own.now();
     const { workerId, now, alone } = await store.registerWorker({
       hubId: this.#hubId,
-      name: `${hostname()}:${process.pid}`,
+      name: this.#options.name ?? `${hostname()}:${process.pid}`,
       functions: executor.functions,
       leaseMs,
+      quarantine: this.#isSolo,
     });
+    this.#options.onRegistered?.(workerId);
     this.#clock.observe(now);
     this.#slots.alone = alone;
     const live = new LiveInstances(this.#options.live ?? defaultLiveLimits);
@@ -191,18 +193,24 @@ export class Worker {
   }
 
   /** What it has counted, and how it stands now. */
-  snapshot(): WorkerSnapshot {
-    return snapshotOf({ counts: this.#counters.counts, slots: this.#slots, session: this.#session });
+  snapshots(): readonly WorkerSnapshot[] {
+    return [snapshotOf({ counts: this.#counters.counts, slots: this.#slots, session: this.#session })];
   }
 
   #claimant(): Claimant | undefined {
     if (this.#stopping || this.#session === undefined) return undefined;
     const { workerId, activities } = this.#session;
-    return { workerId, hubId: this.#hubId, includeDeadOwners: this.#deadWorkers, activities };
+    return { workerId, hubId: this.#hubId, includeDeadOwners: this.#deadWorkers, suspects: this.#suspects, activities };
+  }
+
+  /** Whether it takes one suspect at a time, and nothing else. */
+  get #isSolo(): boolean {
+    return this.#suspects === 'only';
   }
 
   #leaseHolds(): boolean {
-    return this.#session !== undefined && this.#own.now() < this.#session.lease.endsAt;
+    if (this.#session === undefined || this.#options.isSetAside?.() === true) return false;
+    return this.#own.now() < this.#session.lease.endsAt;
   }
 
   /** Takes a new instance before it is stored, if there is room. */
@@ -255,6 +263,7 @@ export class Worker {
     const session = this.#session;
     if (this.#stopping || session === undefined) return 'enough';
     const turns = session.orchestrations.turns + session.entities.turns;
+    if (this.#isSolo && (turns > 0 || session.live.ownedCount > 0 || this.#slots.underWay > 0)) return 'full';
     const limit = Math.min(
       this.#options.maxTurns - turns,
       maxClaim,
@@ -269,11 +278,14 @@ export class Worker {
       hubId: this.#hubId,
       names: this.#names,
       without: this.#foreign.orchestrations,
-      limit,
+      limit: this.#isSolo ? 1 : limit,
       includeDeadOwners: this.#deadWorkers,
+      suspects: this.#suspects,
     });
     await this.#take(session, claims);
-    return claims.length > 0 ? 'more' : 'enough';
+    if (!this.#isSolo) return claims.length > 0 ? 'more' : 'enough';
+    // One at a time, whatever it is.
+    return claims.length > 0 ? 'full' : this.#claims.step();
   }
 
   /** Begins with claimed instances; what was claimed for an id whose lease has ended is found by that id's heirs. */
@@ -342,25 +354,11 @@ export class Worker {
       });
   }
 
-  /** Takes anew what belongs to this worker without its knowing. */
   async #collectStrays(session: Session, beat: Extract<Heartbeat, { kind: 'alive' }>): Promise<void> {
     const { store, log } = this.#options;
-    const { workerId, live, activities, strays } = session;
-    const held = new Set(activities.claimed);
-    const tasks = strays.tasks.find(
-      beat.ownedTasks.filter((id) => !held.has(id)),
-      this.#own.now(),
-    );
-    if (tasks.length > 0) {
-      log.warn({ tasks: tasks.length }, 'activities are given back that this worker owned without running them');
-      await store.releaseActivities(workerId, tasks);
-      this.#taskLoop.wake();
-    }
-    const unknown = beat.ownedInstances.filter((key) => live.getOwned(key) === undefined);
-    const keys = strays.instances.find(unknown, this.#own.now());
-    if (keys.length === 0) return;
-    log.warn({ instances: keys.length }, 'instances are taken anew that this worker owned without having them');
-    await this.#take(session, await store.takeBackInstances(workerId, keys));
+    const found = await collectStrays(session, beat, { store, log, now: this.#own.now() });
+    if (found.released) this.#taskLoop.wake();
+    if (found.claims.length > 0) await this.#take(session, found.claims);
   }
 
   async #maintain(): Promise<void> {

@@ -91,6 +91,8 @@ export function openMemoryStore(data: MemoryData): Store {
     claimOrchestrations: async (request) => turns.claimOrchestrations(data, request),
     findOrphanVersions: async (request) => turns.findOrphanVersions(data, request),
     takeBackInstances: async (workerId, keys) => turns.takeBackInstances(data, workerId, keys),
+    // Whoever shares a thread with everything counts none.
+    forgetStrikes: async () => undefined,
     readClaimed: async (requests) => turns.readClaimed(data, requests),
     readEntities: async (requests) => entities.readEntities(data, requests),
     commitEntities: async (workerId, commits) => commits.map((commit) => entities.commitEntity(data, workerId, commit)),

@@ -4,10 +4,12 @@ import { activityNotRegistered } from '../activity-not-registered.ts';
 import type { ActivityClaim } from '../store.ts';
 import { errorCode, isMemberError } from './errors.ts';
 import { toMessageText, toQueuedActivity, type ActivityRow } from './rows.ts';
-import { lowerNames, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
+import { lowerNames, ownLeaseHolds, statement, strikesOf, suspectFilter, type Runner, type Tables } from './sql.ts';
 
-/** Leaves versions alone that are not served ($5). */
-const servedOnly = `and lower(q.name) || E'\\n' || coalesce(q.version, '') <> all($5::text[])`;
+/** Leaves versions alone that are not served (a parameter). */
+function servedOnly(parameter: string): string {
+  return `and lower(q.name) || E'\\n' || coalesce(q.version, '') <> all(${parameter}::text[])`;
+}
 
 function statements(t: Tables) {
   const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
@@ -26,21 +28,24 @@ function statements(t: Tables) {
        where q.id = ready.id
        returning ${returned}`;
   const takeOverText = (filter: string): string => `with dead as (
-         select id from ${t.workers} where hub_id = $2 and expires_at <= now()
+         select id, blameless from ${t.workers} where hub_id = $2 and expires_at <= now()
        ), orphans as (
-         select q.id from ${t.tasks} q
-         where q.owner in (select id from dead) and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
+         select q.id, case when w.blameless then 0 else 1 end as crashes
+         from ${t.tasks} q join dead w on w.id = q.owner
+         where q.owner in (select id from dead) and ${suspectFilter('$5', 'q', 'w')} and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
          limit $4
-         for update skip locked
+         for update of q skip locked
        )
-       update ${t.tasks} q set owner = $1, redelivery = q.redelivery + 1
+       update ${t.tasks} q
+       set owner = $1, redelivery = q.redelivery + 1, crash_count = q.crash_count + o.crashes
        from orphans o
        where q.id = o.id
-       returning ${returned}`;
+       returning ${returned},
+         ${strikesOf(t, { key: 'q.instance_key', id: 'q.execution_id' }, 'q.task_scheduled_id')} as strikes`;
   return {
     // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped.
     claim: statement('claim_tasks', claimText('')),
-    claimServed: statement('claim_served_tasks', claimText(servedOnly)),
+    claimServed: statement('claim_served_tasks', claimText(servedOnly('$5'))),
     // One name with a limit for the hub: see the migration for what it locks.
     claimLimited: statement(
       'claim_limited_tasks',
@@ -48,7 +53,7 @@ function statements(t: Tables) {
     ),
     // What a dead worker held: it may have run, so the redelivery counts.
     takeOver: statement('take_over_tasks', takeOverText('')),
-    takeOverServed: statement('take_over_served_tasks', takeOverText(servedOnly)),
+    takeOverServed: statement('take_over_served_tasks', takeOverText(servedOnly('$6'))),
     // The fence is the row with its owner: a second completion finds nothing. The result is left only for the execution
     // that asked, and only while it has not ended; its row is read, not locked.
     complete: statement(
@@ -117,15 +122,16 @@ export class Activities {
   }
 
   async claim(request: ActivityClaim): Promise<readonly QueuedActivity[]> {
-    const { workerId, hubId, names, limit, hubLimit } = request;
+    const { workerId, hubId, names, limit, hubLimit, suspects = 'all' } = request;
     const left = hubLimit === undefined && request.without?.length ? [request.without] : [];
     const sql = this.#sql;
     const [takeOver, claim] = left.length === 0 ? [sql.takeOver, sql.claim] : [sql.takeOverServed, sql.claimServed];
     const orphans = request.includeDeadOwners
-      ? await this.#runner.rows<ActivityRow>(takeOver, [workerId, hubId, names, limit, ...left])
+      ? await this.#runner.rows<ActivityRow>(takeOver, [workerId, hubId, names, limit, suspects, ...left])
       : [];
     const room = limit - orphans.length;
-    if (room <= 0) return orphans.map(toQueuedActivity);
+    // Suspects are among what dead workers left.
+    if (room <= 0 || suspects === 'only') return orphans.map(toQueuedActivity);
     const ready =
       hubLimit === undefined
         ? await this.#runner.rows<ActivityRow>(claim, [workerId, hubId, names, room, ...left])

@@ -7,6 +7,7 @@ import type { OnceStore } from '../once-store.ts';
 import type { NotificationBus, Store } from '../store.ts';
 import type { MetricsStore } from '../metrics-store.ts';
 import type { RetentionStore } from '../retention-store.ts';
+import type { SupervisorStore } from '../supervisor-store.ts';
 import type { WebhookStore } from '../webhook-store.ts';
 import type { AccessStore } from '../access-store.ts';
 import type { ArchiveStore } from '../archive-store.ts';
@@ -24,6 +25,7 @@ import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
 import { PostgresRetention } from './retention.ts';
 import { Runner, schemaTag, tablesOf } from './sql.ts';
+import { Supervision } from './supervision.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Webhooks } from './webhooks.ts';
 import { Workers } from './workers.ts';
@@ -48,6 +50,8 @@ export interface PostgresStoreOptions {
    * (F52). A pool of the user's has its own `query_timeout`. Default 15,000.
    */
   readonly queryTimeoutMs?: number;
+  /** Told and heard by others of this process, who notify the other processes. Default: LISTEN and NOTIFY. */
+  readonly notifications?: NotificationBus;
   /** Told about what is handled but worth knowing, such as a lost connection. */
   readonly log?: (text: string, error: unknown) => void;
 }
@@ -73,6 +77,7 @@ export interface PostgresStore extends Store {
   readonly metrics: MetricsStore;
   readonly retention: RetentionStore;
   readonly archive: ArchiveStore;
+  readonly supervision: SupervisorStore;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -114,13 +119,17 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const forLeases = new Runner(poolOf('heartbeat', 1, Math.min(maxHeartbeatMs, queryTimeoutMs)), settings);
 
   const listenOn = options.directConnectionString ?? options.connectionString;
-  const notifications = new Notifications({
-    pool: clientPool,
-    schema,
-    ...(options.pool || listenOn === undefined ? {} : { connectionString: listenOn }),
-    ...(options.log ? { log: options.log } : {}),
-  });
-  void notifications.listen();
+  const listen = (): Notifications => {
+    const own = new Notifications({
+      pool: clientPool,
+      schema,
+      ...(options.pool || listenOn === undefined ? {} : { connectionString: listenOn }),
+      ...(options.log ? { log: options.log } : {}),
+    });
+    void own.listen();
+    return own;
+  };
+  const notifications = options.notifications ?? listen();
 
   const listings = new Listings(
     new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
@@ -131,6 +140,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const activities = new Activities(forWorkers, tables);
   const entities = new Entities(forWorkers, tables, closing.signal);
   const leases = new Workers(forLeases, tables);
+  const supervision = new Supervision(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
 
   const client = clientStore(forClients, { tables, notifications, listings, closing: closing.signal });
@@ -154,6 +164,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     ...client,
     once,
     webhooks: new Webhooks(forClients, tables),
+    supervision,
     access: new PostgresAccess(forClients, tables),
     metrics: new PostgresMetrics(forClients, tables, {
       schema,
@@ -163,7 +174,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
             { name: 'client', pool: clientPool },
             { name: 'worker', pool: workerPool },
           ],
-      notifications,
+      notifications: notifications instanceof Notifications ? notifications : { isListening: true },
       counts: settings.counts,
     }),
     retention: new PostgresRetention(forClients, tables),
@@ -183,16 +194,20 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     sweepMessages: (hubId) => orchestrations.sweep(hubId),
     commitTurns: (workerId, turns) => turnCommits.commit(workerId, turns),
     discardMessages: (workerId, discards) => orchestrations.discard(workerId, discards),
+    forgetStrikes: (key) => supervision.forget(key),
     takeBackInstances: (workerId, keys) => orchestrations.takeBack(workerId, keys),
     claimActivities: (request) => activities.claim(request),
     completeActivities: (workerId, completions) => activities.complete(workerId, completions),
     releaseActivities: (workerId, taskIds) => activities.release(workerId, taskIds),
     failUnregisteredActivities: async (request) =>
       activities.failUnregistered({ ...request, known: await clientWorkers.liveNames(request.hubId) }),
-    removeDeadWorkers: (hubId) => leases.removeDead(hubId),
+    removeDeadWorkers: async (hubId) => {
+      await leases.removeDead(hubId);
+      await supervision.sweep();
+    },
     close: async () => {
       closing.abort();
-      await notifications.close();
+      if (notifications instanceof Notifications) await notifications.close();
       // A statement whose answer does not come keeps its connection until it times out: not the caller's business.
       const ended = Promise.all(own.map((pool) => pool.end()));
       await Promise.race([ended, delay(maxCloseMs, undefined, { ref: false })]);

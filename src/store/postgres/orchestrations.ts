@@ -10,7 +10,16 @@ import type { InstanceClaim, WorkerStore } from '../store.ts';
 import { compareKeys } from './turn-commits.ts';
 import { again } from './again.ts';
 import { toClaim, toEvents, toMessage, toParent, type ClaimRow, type MessageRow } from './rows.ts';
-import { lowerNames, nowMs, ownLeaseHolds, statement, type Runner, type Tables } from './sql.ts';
+import {
+  lowerNames,
+  nowMs,
+  ownLeaseHolds,
+  statement,
+  strikesOf,
+  suspectFilter,
+  type Runner,
+  type Tables,
+} from './sql.ts';
 
 /** Messages that one turn takes at most; more wait for the next. */
 const maxMessagesPerTurn = 1_000;
@@ -32,11 +41,11 @@ export function readMessagesText(t: Tables): string {
      order by k.key, m.id`;
 }
 
-/** Leaves instances alone whose version is not served ($5). Only for workers that have met one: it costs a look each. */
-function servedOnly(t: Tables): string {
+/** Leaves instances alone whose version is not served (a parameter). Only for workers that have met one: it costs a look each. */
+function servedOnly(t: Tables, parameter: string): string {
   return `and not exists (
            select 1 from ${t.instances} i
-           where i.key = e.instance_key and lower(i.name) || E'\n' || coalesce(i.version, '') = any($5::text[])
+           where i.key = e.instance_key and lower(i.name) || E'\n' || coalesce(i.version, '') = any(${parameter}::text[])
          )`;
 }
 
@@ -60,21 +69,21 @@ function claimText(t: Tables, filter: string): string {
 
 function takeOverText(t: Tables, filter: string): string {
   return `with dead as (
-         select id from ${t.workers} where hub_id = $2 and expires_at <= now()
+         select id, blameless from ${t.workers} where hub_id = $2 and expires_at <= now()
        ), orphans as (
-         select e.instance_key
-         from ${t.executions} e
-         where e.owner in (select id from dead) and e.hub_id = $2
+         select e.instance_key, case when w.blameless then 0 else 1 end as crashes
+         from ${t.executions} e join dead w on w.id = e.owner
+         where e.owner in (select id from dead) and e.hub_id = $2 and ${suspectFilter('$5', 'e', 'w')}
            and lower(e.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}
          limit $4
          for no key update of e skip locked
        )
        update ${t.executions} e
-       set owner = $1, sequence = e.sequence + 1, crash_count = e.crash_count + 1
+       set owner = $1, sequence = e.sequence + 1, crash_count = e.crash_count + o.crashes
        from orphans o
        cross join lateral (select * from ${t.instances} i where i.key = o.instance_key limit 1) i
        where e.instance_key = o.instance_key and e.owner in (select id from dead)
-       returning ${claimColumns}`;
+       returning ${claimColumns}, ${strikesOf(t, { key: 'e.instance_key', id: 'e.execution_id' })} as strikes`;
 }
 
 function statements(t: Tables) {
@@ -83,11 +92,11 @@ function statements(t: Tables) {
     // worker is taking. Several messages of one instance count several times toward the limit, which only makes a
     // claim smaller.
     claim: statement('claim', claimText(t, '')),
-    claimServed: statement('claim_served', claimText(t, servedOnly(t))),
+    claimServed: statement('claim_served', claimText(t, servedOnly(t, '$5'))),
     // An orphan needs no messages: its local activities are lost with its owner. Raising the sequence shuts the dead
     // worker out even when it is only paused.
     takeOver: statement('take_over', takeOverText(t, '')),
-    takeOverServed: statement('take_over_served', takeOverText(t, servedOnly(t))),
+    takeOverServed: statement('take_over_served', takeOverText(t, servedOnly(t, '$6'))),
     orphanVersions: statement(
       'orphan_versions',
       `select distinct lower(i.name) as name, i.version
@@ -193,22 +202,19 @@ export class Orchestrations {
   }
 
   async claim(request: InstanceClaim): Promise<readonly Claim[]> {
-    const { workerId, hubId, names, limit, without = [] } = request;
+    const { workerId, hubId, names, limit, without = [], suspects = 'all' } = request;
     const sql = this.#sql;
     const [takeOver, claim] = without.length === 0 ? [sql.takeOver, sql.claim] : [sql.takeOverServed, sql.claimServed];
-    const values = (most: number): unknown[] => [
-      workerId,
-      hubId,
-      names,
-      most,
-      ...(without.length === 0 ? [] : [without]),
-    ];
+    const left = without.length === 0 ? [] : [without];
     const orphans = request.includeDeadOwners
-      ? (await this.#runner.rows<ClaimRow>(takeOver, values(limit))).map((row) => toClaim(row, true))
+      ? (await this.#runner.rows<ClaimRow>(takeOver, [workerId, hubId, names, limit, suspects, ...left])).map((row) =>
+          toClaim(row, true),
+        )
       : [];
     const room = limit - orphans.length;
-    if (room <= 0) return orphans;
-    const ready = await this.#runner.rows<ClaimRow>(claim, values(room));
+    // Suspects are among what dead workers left.
+    if (room <= 0 || suspects === 'only') return orphans;
+    const ready = await this.#runner.rows<ClaimRow>(claim, [workerId, hubId, names, room, ...left]);
     return [...orphans, ...ready.map((row) => toClaim(row, false))];
   }
 

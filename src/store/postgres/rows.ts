@@ -3,7 +3,7 @@ import type { EntityMessage, EntityRequest } from '../../model/entity-work.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { HistoryEvent, InboxEvent, ParentInstance } from '../../model/history.ts';
 import type { OrchestrationInstance, RuntimeStatus, Tags } from '../../model/instance.ts';
-import type { Claim, Message, QueuedActivity } from '../../model/work.ts';
+import type { Claim, Message, QueuedActivity, Strike } from '../../model/work.ts';
 import type { Selectable } from 'kysely';
 import type { InstanceTable } from './database.ts';
 
@@ -37,6 +37,9 @@ export function toParent(text: string | null): ParentInstance | null {
   return text === null ? null : (JSON.parse(text) as ParentInstance);
 }
 
+/** Stands for the turn where a strike names an activity. */
+export const turnOfStrike = -1;
+
 export interface ClaimRow {
   readonly key: string;
   readonly instance_id: string;
@@ -48,6 +51,17 @@ export interface ClaimRow {
   readonly crash_count: number;
   readonly custom_status: string | null;
   readonly parent: string | null;
+  /** Of one that was taken over. */
+  readonly strikes?: string | null;
+}
+
+/** See `strikesOf` in `sql.ts`. */
+function toStrikes(text: string): readonly Strike[] {
+  return (JSON.parse(text) as [number, number, string][]).map(([taskScheduledId, count, failure]) => ({
+    ...(taskScheduledId === turnOfStrike ? {} : { taskScheduledId }),
+    count,
+    failure: JSON.parse(failure) as Failure,
+  }));
 }
 
 export function toClaim(row: ClaimRow, takenOver: boolean): Claim {
@@ -63,6 +77,7 @@ export function toClaim(row: ClaimRow, takenOver: boolean): Claim {
     customStatus: row.custom_status,
     parent: toParent(row.parent),
     takenOver,
+    ...(row.strikes ? { strikes: toStrikes(row.strikes) } : {}),
   };
 }
 
@@ -147,6 +162,8 @@ export interface ActivityRow {
   readonly input: string | null;
   readonly tags: string | null;
   readonly waited_ms: number;
+  /** Of one that was taken over. */
+  readonly strikes?: string | null;
 }
 
 export function toQueuedActivity(row: ActivityRow): QueuedActivity {
@@ -164,5 +181,6 @@ export function toQueuedActivity(row: ActivityRow): QueuedActivity {
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.input === null ? {} : { input: row.input }),
     ...(row.tags === null ? {} : { tags: JSON.parse(row.tags) as Tags }),
+    ...(row.strikes ? { strikes: toStrikes(row.strikes) } : {}),
   };
 }

@@ -27,6 +27,7 @@ export interface Tables {
   /** A function. */
   readonly backlog: string;
   readonly retentionSweeps: string;
+  readonly strikes: string;
   /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
   readonly knownKey: string;
 }
@@ -50,6 +51,7 @@ export function tablesOf(schema: string): Tables {
     entities: quoted('entities'),
     backlog: quoted('backlog'),
     retentionSweeps: quoted('retention_sweeps'),
+    strikes: quoted('strikes'),
     knownKey: quoted('known_key'),
   };
 }
@@ -176,6 +178,26 @@ export const lowerNames = `array(select lower(n) from unnest($3::text[]) as n)`;
  */
 export function ownLeaseHolds(t: Tables): string {
   return `exists (select 1 from ${t.workers} me where me.id = $1 and me.expires_at > now())`;
+}
+
+/**
+ * Whether what a dead worker owned is suspected of its death, and of one before: it runs in quarantine. Columns of the row
+ * under `owned` and its worker under `w`.
+ */
+export function isSuspect(owned: string, w: string): string {
+  return `${owned}.crash_count + case when ${w}.blameless then 0 else 1 end >= 2`;
+}
+
+/** The filter on what a dead worker left; its name (see the store port) is in parameter `at`. */
+export function suspectFilter(at: string, owned: string, w: string): string {
+  return `(${at}::text = 'all' or (${isSuspect(owned, w)}) = (${at}::text = 'only'))`;
+}
+
+/** What is known against the turns and activities of an execution, as JSON; null: nothing. */
+export function strikesOf(t: Tables, execution: { readonly key: string; readonly id: string }, task?: string): string {
+  return `(select json_agg(json_build_array(s.task_scheduled_id, s.count, s.failure))::text from ${t.strikes} s
+          where s.instance_key = ${execution.key} and s.execution_id = ${execution.id}
+          ${task === undefined ? '' : `and s.task_scheduled_id = ${task}`})`;
 }
 
 /**

@@ -8,8 +8,8 @@ function statements(t: Tables) {
   return {
     register: statement(
       'register_worker',
-      `insert into ${t.workers} (hub_id, name, orchestrators, activities, expires_at)
-       values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond')
+      `insert into ${t.workers} (hub_id, name, orchestrators, activities, expires_at, quarantine)
+       values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond', $6)
        returning id, ${nowMs} as now,
          not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone`,
     ),
@@ -108,6 +108,7 @@ export class Workers {
     readonly name: string;
     readonly functions: FunctionNames;
     readonly leaseMs: number;
+    readonly quarantine?: boolean;
   }): Promise<{ readonly workerId: WorkerId; readonly now: number; readonly alone: boolean }> {
     const [row] = await this.#runner.rows<{ id: string; now: number; alone: boolean }>(this.#sql.register, [
       worker.hubId,
@@ -115,6 +116,7 @@ export class Workers {
       toExecutableNames(worker.functions),
       worker.functions.activities,
       worker.leaseMs,
+      worker.quarantine ?? false,
     ]);
     if (row === undefined) throw new Error('the worker row was not returned');
     return { workerId: row.id, now: row.now, alone: row.alone };
