@@ -23,6 +23,7 @@ import {
 import { listenConfig, monitorConfig, type ListenConfig, type MonitorConfig } from './listen-config.ts';
 import { retentionConfig, type RetentionFlags } from './retention-settings.ts';
 import type { RetentionOptions } from './model/retention.ts';
+import { tracesConfig, type TracesConfig } from './traces-config.ts';
 import type { Versioning } from './model/versions.ts';
 
 export { ConfigError } from './settings.ts';
@@ -114,6 +115,8 @@ export interface Config {
   /** Health and metrics on a port of their own; `undefined`: nowhere but with the rest of HTTP. */
   readonly monitor: MonitorConfig | undefined;
   readonly durableHttp: DurableHttpConfig;
+  /** `undefined` makes none. */
+  readonly traces: TracesConfig | undefined;
   readonly storageLimits: StorageLimitsConfig;
   readonly versioning: Versioning;
   readonly log: LogConfig;
@@ -170,6 +173,7 @@ export interface StartFlags extends RetentionFlags {
   readonly defaultVersion?: string;
   readonly versionMatch?: string;
   readonly versionMismatch?: string;
+  readonly otlpEndpoint?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly allowAnonymous?: boolean;
@@ -233,6 +237,7 @@ export function readConfig(sources: ConfigSources): Config {
     http: flags.http === false ? undefined : httpConfig(flags, env),
     monitor: monitorConfig(flags, env),
     durableHttp: durableHttpConfig(flags, env),
+    traces: tracesConfig(flags, env),
     storageLimits: storageLimitsConfig(flags, env),
     versioning: versioningConfig(flags, env),
     log: {

@@ -7,6 +7,9 @@ import type { FunctionDefinition } from './model/functions.ts';
 import type { Versioning } from './model/versions.ts';
 import type { NewInstance, StartOffer } from './model/work.ts';
 import type { WorkerStore } from './store/store.ts';
+import type { SpanIds } from './tracing/span-ids.ts';
+import { traceExecutor } from './tracing/traced-executor.ts';
+import { WorkerSpans } from './tracing/worker-tracing.ts';
 import { countExecutor, countStore } from './worker/counting.ts';
 import { WorkerCounters, type WorkerSnapshot } from './worker/counters.ts';
 import type { Executor } from './worker/executor.ts';
@@ -48,6 +51,7 @@ export interface HubWorkerOptions {
   readonly maxHistoryEvents?: number;
   readonly maxActionsPerTurn?: number;
   readonly maxCustomStatusBytes?: number;
+  readonly spanIds?: SpanIds;
   readonly logger: Logger;
 }
 
@@ -101,12 +105,15 @@ export function prepareHubWorker(options: HubWorkerOptions): PreparedWorker {
     log: (level, message, fields) => logger[level](fields, message),
   });
   const counters = new WorkerCounters(executor.functions);
+  const spans = new WorkerSpans(options.spanIds);
+  const traced = traceExecutor(executor, spans);
   return {
     open: (store, { around, ...more } = {}) =>
       new Worker({
         store: countStore(store, counters),
-        executor: countExecutor(around === undefined ? executor : around(executor), counters),
+        executor: countExecutor(around === undefined ? traced : around(traced), counters),
         counters,
+        tracing: spans,
         taskHub: options.taskHub,
         log: logger,
         pollMs,

@@ -93,6 +93,7 @@ export type {
   RuntimeStatus,
   Tags,
 } from './model/instance.ts';
+export { SpanIds } from './tracing/span-ids.ts';
 export type { HubMetrics } from './metrics/hub-metrics.ts';
 export type { RetentionAge, RetentionOptions } from './model/retention.ts';
 export type { RetentionCounters, RetentionView } from './retention/retention.ts';

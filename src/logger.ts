@@ -1,4 +1,5 @@
 /** The log of the service: pino, with keys kept out of it. */
+import { isSpanContextValid, trace } from '@opentelemetry/api';
 import { pino, stdTimeFunctions, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogConfig } from './config.ts';
@@ -8,9 +9,13 @@ const redacted = ['systemKey', 'query.code', '*.query.code'].concat(
   ['headers["x-functions-key"]', 'headers.authorization'].flatMap((path) => [path, `*.${path}`]),
 );
 
-/** Creates the log, on standard output: lines for people on a terminal, JSON else. */
-export function createLogger(config: LogConfig): Logger {
+/**
+ * Creates the log, on standard output: lines for people on a terminal, JSON else.
+ * @param options.traced whether lines that are written within a trace say so
+ */
+export function createLogger(config: LogConfig, { traced = false } = {}): Logger {
   const options = {
+    ...(traced ? { mixin: activeTrace } : {}),
     level: config.level,
     redact: { paths: redacted, censor: '[redacted]' },
     serializers: { url: (url: unknown) => (typeof url === 'string' ? withoutKey(url) : url), req: describeRequest },
@@ -24,6 +29,14 @@ export function createLogger(config: LogConfig): Logger {
   }
   // Written by this thread and at once: the last lines before an exit are the ones that matter.
   return pino(options, pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true }));
+}
+
+/** The names are those of OpenTelemetry for logs that are not its own. */
+function activeTrace(): Record<string, unknown> {
+  const active = trace.getActiveSpan()?.spanContext();
+  if (active === undefined || !isSpanContextValid(active)) return {};
+  const flags = active.traceFlags.toString(16).padStart(2, '0');
+  return { trace_id: active.traceId, span_id: active.spanId, trace_flags: flags };
 }
 
 /** Fastify's own description of a request would hold the whole URL. */

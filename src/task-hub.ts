@@ -29,6 +29,8 @@ import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
 import { WebhookSender } from './worker/in-process/built-in/webhook-sender.ts';
 import { WebhookDelivery } from './worker/webhook-delivery.ts';
 import type { WebhookRules } from './client/webhooks.ts';
+import { ClientSpans } from './tracing/client-tracing.ts';
+import type { SpanIds } from './tracing/span-ids.ts';
 import { HubMetrics } from './metrics/hub-metrics.ts';
 import { packageVersion } from './package-root.ts';
 
@@ -101,6 +103,11 @@ export interface TaskHubOptions {
    * one of the hub's workers.
    */
   readonly retention?: RetentionOptions | false;
+  /**
+   * What the tracer provider of your OpenTelemetry SDK has as `idGenerator`: then the spans of activities are children of that
+   * of their orchestration. Default: they are children of whoever started it.
+   */
+  readonly spanIds?: SpanIds;
   /** Default: silent. */
   readonly logger?: Logger;
 }
@@ -267,6 +274,7 @@ function openClients(
     placement: options.placement,
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     planRewind,
+    tracing: new ClientSpans(),
     ...(options.defaultVersion === undefined ? {} : { defaultVersion: options.defaultVersion }),
   };
   const { declared, taskHub: served } = options;

@@ -7,6 +7,7 @@ import type { Once } from './once.ts';
 import type { StatusEvents } from './status-events.ts';
 import type { Duration, OrchestrationDefinition } from '../model/functions.ts';
 import type { OrchestrationHistory } from '../model/orchestration-history.ts';
+import type { TraceContext } from '../model/trace-context.ts';
 
 /** An orchestration by definition (its input is then checked by the compiler) or by name. */
 export type OrchestrationReference<Input> = OrchestrationDefinition<Input, unknown> | string;
@@ -59,6 +60,8 @@ export interface TextStart extends StartSettings {
   readonly name: string;
   /** JSON text, or `undefined` for no input; the caller has checked that it is JSON. */
   readonly input?: string;
+  /** Of who asks for it: W3C `traceparent`, and after a blank `tracestate`. Default: what is active here. */
+  readonly traceContext?: TraceContext;
 }
 
 /** Options that must name the input, unless its type allows `undefined` or is unknown. */

@@ -2,6 +2,7 @@ import type { AuditNote } from '../model/access.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { NewInstance, RewindPlan, StartOffer } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
+import type { TraceContext } from '../model/trace-context.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
 import type { DeclaredValues } from './declared-values.ts';
 import type { KnownFunctions } from './known-functions.ts';
@@ -11,6 +12,23 @@ import type { WebhookRules } from './webhooks.ts';
 export interface Placement {
   /** @returns an offer when it has room for an orchestration of this name, in this hub, right now */
   offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined>;
+}
+
+/** A start as far as its trace goes. */
+export interface TracedStart {
+  readonly name: string;
+  readonly version?: string;
+  readonly traceContext?: TraceContext;
+}
+
+/** Makes spans of what clients ask for. */
+export interface ClientTracing {
+  /** @param run starts an instance in the context that it gets. @returns what it returns: the instance's id */
+  start<Start extends TracedStart>(start: Start, run: (start: Start) => Promise<string>): Promise<string>;
+  raise<Result>(
+    event: { readonly name: string; readonly instanceId: string },
+    run: () => Promise<Result>,
+  ): Promise<Result>;
 }
 
 /** What every client of a process shares. */
@@ -35,6 +53,8 @@ export interface LocalClientParts {
   readonly audit?: AuditNote | undefined;
   /** Absent: completion webhooks are refused. */
   readonly webhooks?: WebhookRules;
+  /** Absent: no spans, and no context is passed on. */
+  readonly tracing?: ClientTracing;
   /** Says what a rewind undoes. */
   readonly planRewind: RewindPlanner;
 }

@@ -41,6 +41,7 @@ import type {
   TextStart,
   WaitOptions,
 } from './client.ts';
+import { traceOfExecution } from '../model/trace-context.ts';
 import { withoutRewound } from '../model/rewound-history.ts';
 import { endedBeforeStart } from './ended-before-start.ts';
 import { policyOf } from './existing-policy.ts';
@@ -75,15 +76,20 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
   }
 
   startNewText(start: TextStart): Promise<string> {
-    return this.#start(start, start.version ?? this.#defaultVersion(start.name));
+    const version = start.version ?? this.#defaultVersion(start.name);
+    return this.#begin(version === undefined ? start : { ...start, version });
+  }
+
+  #begin(start: TextStart): Promise<string> {
+    return this.#parts.tracing?.start(start, (traced) => this.#start(traced)) ?? this.#start(start);
   }
 
   #defaultVersion(name: string): string | undefined {
     return this.#parts.defaultVersion ?? this.#parts.declared?.newestVersion(name);
   }
 
-  async #start(start: TextStart, version: string | undefined): Promise<string> {
-    const { name, input, tags } = start;
+  async #start(start: TextStart): Promise<string> {
+    const { name, version, input, tags, traceContext } = start;
     if (typeof name !== 'string' || name.length === 0) {
       throw new DurableError('InvalidArgument', 'The name of the orchestration must be a text that is not empty.');
     }
@@ -111,7 +117,8 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
       ...(tags === undefined ? {} : { tags }),
       ...(startAt === undefined ? {} : { scheduledStartAt: startAt.getTime() }),
     };
-    const instance = { instanceId, executionId, name, version: version ?? null, event };
+    const trace = traceContext === undefined ? {} : { trace: traceOfExecution(traceContext, executionId) };
+    const instance = { instanceId, executionId, name, version: version ?? null, event, ...trace };
     const offer =
       startAt === undefined && start.completionWebhook === undefined
         ? await placement?.offer(hubId, { ...instance, isNewId: givenId === undefined })
@@ -183,11 +190,9 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
       const { name, version } = await this.#require(instanceId);
       declared.checkEvent({ orchestration: name, version, event: eventName }, data);
     }
-    await this.#send(instanceId, {
-      type: 'EventRaised',
-      name: eventName,
-      ...(data === undefined ? {} : { input: data }),
-    });
+    const event = { type: 'EventRaised' as const, name: eventName, ...(data === undefined ? {} : { input: data }) };
+    const send = (): Promise<void> => this.#send(instanceId, event);
+    await (this.#parts.tracing?.raise({ name: eventName, instanceId }, send) ?? send());
   }
 
   async terminate(instanceId: string, reason?: string, options: { readonly recursive?: boolean } = {}): Promise<void> {
@@ -273,7 +278,7 @@ export class LocalClient extends LocalListingClient implements LocalOrchestratio
       ...(instance.tags === null ? {} : { tags: instance.tags }),
     };
     // None stays none, whatever the default is by now.
-    return this.#start(start, instance.version ?? undefined);
+    return this.#begin(instance.version === null ? start : { ...start, version: instance.version });
   }
 
   async purgeInstanceHistory(

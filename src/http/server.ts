@@ -23,6 +23,7 @@ import { isHealthPath, serveHealth } from './plugins/health.ts';
 import { countRequests, isMetricsPath, type Metrics, serveMetrics } from './plugins/metrics.ts';
 import { acceptAnyBody } from './plugins/json-body.ts';
 import { documentRoutes, serveDocumentation } from './plugins/openapi.ts';
+import { traceRequests } from './plugins/tracing.ts';
 import { limitRate } from './plugins/rate-limit.ts';
 import { emptyProblem } from './problem.ts';
 import { Query } from './query.ts';
@@ -148,6 +149,7 @@ export async function createServer(
   rememberAudits(app);
   rememberCalls(app);
 
+  traceRequests(app);
   limitConnections(app, limits);
   const isOverloaded = await watchPressure(app, limits);
   handleErrors(app);

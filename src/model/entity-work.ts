@@ -3,6 +3,7 @@ import type { EntityAnswer } from './entity-calls.ts';
 import type { Failure } from './failure.ts';
 import type { ExecutionStarted, Untimed } from './history.ts';
 import type { InstanceKey } from './work.ts';
+import type { TraceContext } from './trace-context.ts';
 
 /** The orchestration that a message comes from. */
 interface FromOrchestration {
@@ -18,6 +19,8 @@ export interface EntitySignal extends Partial<FromOrchestration> {
   readonly input?: string;
   /** Milliseconds since 1970: its place in the order is this time. */
   readonly scheduledTime?: number;
+  /** Of who asks for it. */
+  readonly traceContext?: TraceContext;
 }
 
 /** One operation whose result goes back to the caller. */
@@ -26,6 +29,7 @@ export interface EntityCall extends FromOrchestration {
   readonly requestId: string;
   readonly operation: string;
   readonly input?: string;
+  readonly traceContext?: TraceContext;
 }
 
 /** Asks for the lock of this entity and of those behind it in the set. */

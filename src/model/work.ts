@@ -11,6 +11,7 @@ import type {
   Untimed,
 } from './history.ts';
 import type { RuntimeStatus, Tags } from './instance.ts';
+import type { InstanceTrace } from './trace-context.ts';
 
 /** 64-bit keys of rows travel as text: they pass 2^53 one day (F64). */
 export type InstanceKey = string;
@@ -43,6 +44,8 @@ export interface OwnedInstance {
   readonly parent: ParentInstance | null;
   /** Of one that was taken over: its turn's and those of its activities. Absent: none. */
   readonly strikes?: readonly Strike[];
+  /** Absent: it was started outside of any trace. */
+  readonly trace?: InstanceTrace;
 }
 
 /** A turn or an activity that brought its worker down, again and again since it last went well. */
@@ -90,6 +93,7 @@ export interface NewInstance {
   readonly name: string;
   readonly version: string | null;
   readonly event: Omit<ExecutionStarted, 'timestamp'>;
+  readonly trace?: InstanceTrace;
   /** Whether its first turn may run now: nobody else can have the id, so the start will not be refused. */
   readonly isNewId: boolean;
 }
@@ -181,6 +185,7 @@ export interface NewChild {
   readonly start: Untimed<ExecutionStarted> & { readonly parent: ParentInstance };
   /** Whether the committing worker has it from birth: then it needs no start message. */
   readonly owned: boolean;
+  readonly trace?: InstanceTrace;
 }
 
 /** Everything one turn changes, as plain data; written whole or not at all (A2). */
@@ -254,6 +259,8 @@ export interface ActivityWork {
   readonly redelivery: number;
   /** How long it was in the queue by the database's clock, in ms. Absent: it never was. */
   readonly waitedMs?: number;
+  /** That of its instance. */
+  readonly trace?: InstanceTrace;
 }
 
 /** One that was claimed from the activities queue; `id` and the claiming worker are its fence. */

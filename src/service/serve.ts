@@ -13,6 +13,7 @@ import { loadFunctions, type LoadedFunctions } from '../worker/in-process/load-f
 import { announce } from './announcement.ts';
 import { databaseError, listenError, moduleError, triggerError } from './explain.ts';
 import { chooseModules } from './modules.ts';
+import { startTelemetry, type Telemetry } from './telemetry.ts';
 import { listenForShutdown, RunningParts } from './shutdown.ts';
 
 /** How long requests that were accepted may take after a signal. */
@@ -29,7 +30,7 @@ export async function serve(request: StartRequest): Promise<void> {
     workingDirectory: process.cwd(),
     worker: config.worker,
   });
-  const logger = createLogger(config.log);
+  const logger = createLogger(config.log, { traced: config.traces !== undefined });
   const shutdown = listenForShutdown(logger);
   const parts = new RunningParts(logger);
   try {
@@ -55,6 +56,9 @@ interface StartParts {
 }
 
 async function start({ config, modules, logger, parts, signal }: StartParts): Promise<void> {
+  // Before user code is loaded, which may look for it; ended after everything that makes spans.
+  const telemetry = config.traces && (await startTelemetry(config.traces, logger));
+  if (telemetry !== undefined) parts.add('traces', () => telemetry.stop());
   const loaded = await loadFunctions(modules).catch((error: unknown) => {
     logger.debug({ err: error }, 'modules could not be loaded');
     throw moduleError(error);
@@ -62,7 +66,7 @@ async function start({ config, modules, logger, parts, signal }: StartParts): Pr
   signal.throwIfAborted();
   const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();
-  const hub = await startHub({ config, databaseUrl, loaded, logger, parts });
+  const hub = await startHub({ config, databaseUrl, loaded, telemetry, logger, parts });
   signal.throwIfAborted();
   if (config.monitor !== undefined) await monitor({ ...config.monitor, hub, logger, parts, signal });
   signal.throwIfAborted();
@@ -83,10 +87,11 @@ async function startHub(options: {
   readonly config: Config;
   readonly databaseUrl: string;
   readonly loaded: LoadedFunctions;
+  readonly telemetry: Telemetry | undefined;
   readonly logger: Logger;
   readonly parts: RunningParts;
 }): Promise<TaskHub> {
-  const { config, databaseUrl, loaded, logger, parts } = options;
+  const { config, databaseUrl, loaded, telemetry, logger, parts } = options;
   const hub = createTaskHub({
     databaseUrl,
     ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
@@ -105,6 +110,7 @@ async function startHub(options: {
     ...(config.webhookSecret === undefined ? {} : { webhookSecret: config.webhookSecret }),
     versioning: config.versioning,
     ...config.storageLimits,
+    ...(telemetry === undefined ? {} : { spanIds: telemetry.spanIds }),
     logger,
   });
   parts.add('task hub', () => hub.stop());

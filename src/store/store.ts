@@ -31,6 +31,7 @@ import type {
   FirstTurn,
   FunctionNames,
   InstanceKey,
+  NewInstance,
   QueuedActivity,
   RewindPlan,
   TurnCommit,
@@ -41,19 +42,13 @@ import type { EndReport } from '../model/sub-orchestration.ts';
 import type { ListingStore } from './listing-store.ts';
 
 /** A new instance; the store writes it as Pending together with its start message. */
-export interface InstanceStart {
+export interface InstanceStart extends Omit<NewInstance, 'isNewId'> {
   readonly hubId: number;
-  readonly instanceId: string;
-  readonly name: string;
-  readonly version: string | null;
-  readonly executionId: string;
   readonly input: string | null;
   /** Absent or `null`: none. */
   readonly tags?: Tags | null;
   /** Instances of the id in one of these statuses are replaced. Absent: those that have ended. */
   readonly replace?: readonly RuntimeStatus[];
-  /** The message's event, without its timestamp: the store stamps it with the database's time. */
-  readonly event: Omit<ExecutionStarted, 'timestamp'>;
   readonly scheduledStartAt: Date | null;
   /** A worker of this process that takes it at once, instead of a start message; only while its lease holds. */
   readonly owner: WorkerId | null;

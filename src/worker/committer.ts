@@ -5,6 +5,8 @@
 import { Batcher } from '../flow/batcher.ts';
 import type { CommitOutcome, TurnCommit, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
+import type { LiveInstance } from './live-instances.ts';
+import type { ProcessorOptions } from './processor-options.ts';
 
 const commitsUnderWay = 2;
 const maxTurns = 1_000;
@@ -27,6 +29,16 @@ export class Committer {
   commit(turn: TurnCommit): Promise<CommitOutcome> {
     return this.#batcher.add(turn);
   }
+}
+
+/** Counts a turn that was committed, and tells of it. */
+export function noteTurn(
+  { counters, tracing, clock }: Pick<ProcessorOptions, 'clock' | 'counters' | 'tracing'>,
+  live: LiveInstance,
+  commit: TurnCommit,
+): void {
+  counters.committed(live, commit, clock);
+  tracing?.committed(live, commit, clock);
 }
 
 /** Rough size of what a turn writes, in UTF-16 units. */

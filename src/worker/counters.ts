@@ -136,7 +136,6 @@ export class WorkerCounters {
     const counts = this.#orchestrations.of(live.instance.name);
     counts[ended] += 1;
     observe(counts.duration, lifeBounds, Math.max(0, clock.now() - live.startedAt) / 1_000);
-    live.startedAt = undefined;
     if (commit.failure?.errorType === 'PoisonInstance') this.totals.poisonedInstances += 1;
   }
 

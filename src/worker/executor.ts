@@ -6,6 +6,7 @@ import type { Decision } from '../model/actions.ts';
 import type { ActivityLimits } from '../model/activity-limits.ts';
 import type { EntityBatch, EntityBatchOutcome } from '../model/entity-work.ts';
 import type { HistoryEvent } from '../model/history.ts';
+import type { InstanceTrace } from '../model/trace-context.ts';
 import type { Version } from '../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
 
@@ -15,6 +16,7 @@ export interface RunTarget {
   readonly executionId: string;
   readonly name: string;
   readonly version?: string | null;
+  readonly trace?: InstanceTrace | undefined;
 }
 
 /** One turn's input. */

@@ -52,10 +52,11 @@ export async function runFirstTurn(
 }
 
 /** What a claim of an instance that was just started would return. */
-export function claimOf({ instanceId, name, version, executionId }: NewInstance, key: InstanceKey): Claim {
+export function claimOf({ instanceId, name, version, executionId, trace }: NewInstance, key: InstanceKey): Claim {
   return {
     ...{ key, instanceId, name, version, executionId },
     ...{ status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, parent: null, takenOver: false },
+    ...(trace === undefined ? {} : { trace }),
   };
 }
 

@@ -26,12 +26,12 @@ export interface Memory {
 
 /** A run that has played nothing yet, and what the engine knows of the history that it will play first. */
 export function openMemory(executor: Executor, instance: OwnedInstance, stored: readonly HistoryEvent[]): Memory {
-  const { instanceId, executionId, name, version } = instance;
+  const { instanceId, executionId, name, version, trace } = instance;
   const history = withoutRewound(stored);
   return {
     unplayed: history,
     state: stateOf(executionId, history),
-    run: executor.openRun({ instanceId, executionId, name, version }),
+    run: executor.openRun({ instanceId, executionId, name, version, trace }),
     ...(stored.at(-1)?.type === 'ExecutionRewound' ? { rewound: stored } : {}),
   };
 }
@@ -75,6 +75,8 @@ export interface LiveInstance {
   weight: number;
   /** When its execution had its first turn, milliseconds since 1970, once that is known here. */
   startedAt: number | undefined;
+  /** Since when its timers run, milliseconds since 1970; only of one that belongs to a trace. */
+  timersSince: Map<number, number> | undefined;
 }
 
 /** Bounds of the cache of instances that are not owned. */
@@ -156,6 +158,7 @@ export class LiveInstances {
       generations: 0,
       weight: fresh ? idle.weight : 0,
       startedAt: fresh ? idle.startedAt : undefined,
+      timersSince: fresh ? idle.timersSince : undefined,
     };
     this.#owned.set(claim.key, live);
     return live;

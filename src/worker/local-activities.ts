@@ -20,6 +20,7 @@ export function toLocalWork(instance: OwnedInstance, task: TaskScheduled): Activ
   if (task.input !== undefined) work.input = task.input;
   if (task.version !== undefined) work.version = task.version;
   if (task.tags !== undefined) work.tags = task.tags;
+  if (instance.trace !== undefined) work.trace = instance.trace;
   return work;
 }
 

@@ -31,12 +31,13 @@ export function bornHere(
   born: readonly Born[],
 ): readonly { readonly claim: Claim; readonly start: NewChild['start'] }[] {
   const keys = new Map(born.map(({ key, executionId }) => [executionId, key]));
-  return children.flatMap(({ instanceId, start, owned }) => {
+  return children.flatMap(({ instanceId, start, owned, trace }) => {
     const { name, executionId, version = null, parent } = start;
     const key = keys.get(executionId);
     if (!owned || key === undefined) return [];
     const fresh = { status: 'Pending', sequence: 0, crashCount: 0, customStatus: null, takenOver: false } as const;
-    return [{ claim: { key, instanceId, name, version, executionId, parent, ...fresh }, start }];
+    const traced = trace === undefined ? {} : { trace };
+    return [{ claim: { key, instanceId, name, version, executionId, parent, ...fresh, ...traced }, start }];
   });
 }
 
@@ -52,6 +53,8 @@ export function renew(live: LiveInstance, start: Untimed<ExecutionStarted>): voi
   live.instance = { ...live.instance, executionId: start.executionId, version: start.version ?? null };
   live.inboxWaiting = true;
   live.dueTimes = undefined;
+  live.startedAt = undefined;
+  live.timersSince = undefined;
   live.weight = 0;
   live.generations += 1;
 }

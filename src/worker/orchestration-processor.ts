@@ -22,7 +22,7 @@ import type {
 } from '../model/work.ts';
 import type { Version } from '../model/versions.ts';
 import { Cancellation } from './cancellation.ts';
-import { Committer, weightOf } from './committer.ts';
+import { Committer, noteTurn, weightOf } from './committer.ts';
 import { poisonOf, refused, unreadable } from './failures.ts';
 import { claimOf, keyed, runFirstTurn } from './first-turn.ts';
 import { abortAll, advance, noteDue, type LiveInstance } from './live-instances.ts';
@@ -260,7 +260,8 @@ export class OrchestrationProcessor {
     await this.#commit(live, opened, closed);
   }
 
-  async #commit(live: LiveInstance, opened: OpenedTurn, closed: ClosedTurn): Promise<void> {
+  async #commit(live: LiveInstance, opened: OpenedTurn, turn: ClosedTurn): Promise<void> {
+    const closed = this.#options.tracing?.carryOn(live.instance, turn) ?? turn;
     let outcome: CommitOutcome;
     try {
       outcome = await this.#committer.commit(closed.commit);
@@ -309,8 +310,8 @@ export class OrchestrationProcessor {
   }
 
   #committed(live: LiveInstance, { commit, local }: ClosedTurn, sequence: number, inboxWaiting: boolean): void {
-    const { store, hubId, counters, clock } = this.#options;
-    counters.committed(live, commit, clock);
+    const { store, hubId } = this.#options;
+    noteTurn(this.#options, live, commit);
     advance(live, commit, sequence);
     if (live.instance.strikes !== undefined) forgiveTurn(live, this.#options);
     live.weight += weightOf(commit);

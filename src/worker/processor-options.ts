@@ -7,6 +7,7 @@ import type { WorkerCounters } from './counters.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import type { LiveInstances } from './live-instances.ts';
+import type { TurnTracing } from './turn-tracing.ts';
 
 /** What the processor of turns is made of. */
 export interface ProcessorOptions {
@@ -19,6 +20,7 @@ export interface ProcessorOptions {
   readonly clock: DatabaseClock;
   readonly limits: ExecutionLimits;
   readonly counters: WorkerCounters;
+  readonly tracing: TurnTracing | undefined;
   readonly newExecutionId: () => string;
   readonly log: Logger;
   /** Instances may be claimable, or there is room for more. */

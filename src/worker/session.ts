@@ -14,6 +14,7 @@ import type { Executor } from './executor.ts';
 import type { LiveInstances } from './live-instances.ts';
 import { OrchestrationProcessor } from './orchestration-processor.ts';
 import { Strays } from './strays.ts';
+import type { TurnTracing } from './turn-tracing.ts';
 
 /** How long the answer to a claim may take before what it took is looked for. */
 const strayAfterMs = 1_000;
@@ -47,6 +48,7 @@ export interface SessionOptions {
   readonly own: Clock;
   readonly limits: ExecutionLimits;
   readonly counters: WorkerCounters;
+  readonly tracing: TurnTracing | undefined;
   readonly newExecutionId: () => string;
   readonly log: Logger;
   /** Instances may be claimable, or there is room for more. */

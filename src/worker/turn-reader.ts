@@ -6,6 +6,7 @@ import type { WorkerStore } from '../store/store.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { openMemory, type LiveInstance } from './live-instances.ts';
+import { timersOf } from './turn-tracing.ts';
 
 type ReadRequest = Parameters<WorkerStore['readClaimed']>[0][number];
 
@@ -54,6 +55,7 @@ export class TurnReader {
     if (cold && contents.unreadable === undefined) {
       live.weight = contents.history.length * 250;
       live.startedAt = contents.history[0]?.timestamp;
+      if (instance.trace !== undefined) live.timersSince = timersOf(contents.history);
       live.memory = openMemory(executor, instance, contents.history);
       if (
         !live.memory.state.started &&

@@ -7,6 +7,7 @@ import type { WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import type { Executor } from './executor.ts';
 import type { LiveLimits } from './live-instances.ts';
+import type { TurnTracing } from './turn-tracing.ts';
 
 /** What a worker is made of. */
 export interface WorkerOptions {
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   readonly live?: LiveLimits;
   /** Where it counts what it does. Default: where nobody looks. */
   readonly counters?: WorkerCounters;
+  /** Told of turns whose instances belong to a trace. Default: nobody. */
+  readonly tracing?: TurnTracing;
   readonly limits?: ExecutionLimits;
   /** Default: that of the process. */
   readonly clock?: Clock;

@@ -185,6 +185,7 @@ export class Worker {
       own: this.#own,
       limits: this.#options.limits ?? defaultLimits,
       counters: this.#counters,
+      tracing: this.#options.tracing,
       newExecutionId: this.#options.newExecutionId ?? newExecutionId,
       onRoom: () => this.#claimLoop.resume(),
       onTimer: (fireAt) => this.#dueTimes.add(fireAt),

@@ -140,6 +140,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       'above it requests get 503, 0 for never [PERDURE_MAX_HEAP_PERCENT] (default: 95)',
     )
     .option(
+      '--otlp-endpoint <url>',
+      'send traces to this OpenTelemetry collector [OTEL_EXPORTER_OTLP_ENDPOINT] (default: none are made)',
+    )
+    .option(
       '--log-level <level>',
       'trace, debug, info, warn, error, fatal or silent [PERDURE_LOG_LEVEL] (default: info)',
     )

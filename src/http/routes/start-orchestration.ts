@@ -12,6 +12,7 @@ import {
 } from '../../wire/orchestrators.ts';
 import type { Route } from '../front.ts';
 import { requireScopeOf } from '../plugins/auth.ts';
+import { traceContextOf } from '../plugins/tracing.ts';
 import { jsonBody } from '../plugins/json-body.ts';
 import type { Query } from '../query.ts';
 import { startSettings } from '../start-settings.ts';
@@ -59,9 +60,11 @@ export async function start(
   checkName(target.name);
   // It ends a live instance, as a terminate does.
   if (settings.onExisting === 'terminate') requireScopeOf(request, 'admin');
+  const traceContext = traceContextOf(request);
   const instanceId = await client.startNewText({
     ...settings,
     ...target,
+    ...(traceContext === undefined ? {} : { traceContext }),
     ...(input === undefined ? {} : { input }),
   });
   return wait === undefined

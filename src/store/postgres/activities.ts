@@ -15,7 +15,7 @@ function statements(t: Tables) {
   const returned = `q.id, q.name, q.instance_key, q.execution_id, q.task_scheduled_id, q.attempt,
          q.first_scheduled_id, q.redelivery, q.version, q.input, q.tags,
          extract(epoch from now() - q.created_at)::float8 * 1000 as waited_ms,
-         (select i.instance_id from ${t.instances} i where i.key = q.instance_key) as instance_id`;
+         (select concat_ws(E'\\x1f', i.instance_id, i.trace_context) from ${t.instances} i where i.key = q.instance_key) as instance`;
   const claimText = (filter: string): string => `with ready as (
          select q.id from ${t.tasks} q
          where q.hub_id = $2 and q.owner is null and lower(q.name) = any(${lowerNames}) and ${ownLeaseHolds(t)} ${filter}

@@ -25,7 +25,7 @@ import {
 const maxMessagesPerTurn = 1_000;
 
 const claimColumns = `e.instance_key as key, i.instance_id, e.name, i.version, e.execution_id, e.status, e.sequence,
-         e.crash_count, e.custom_status, i.parent`;
+         e.crash_count, e.custom_status, i.parent, i.trace_context`;
 
 /** The visible messages of the instances ($1), so many of each ($2) in order; one row at least for each. */
 export function readMessagesText(t: Tables): string {

@@ -53,6 +53,7 @@ export interface ClaimRow {
   readonly parent: string | null;
   /** Of one that was taken over. */
   readonly strikes?: string | null;
+  readonly trace_context: string | null;
 }
 
 /** See `strikesOf` in `sql.ts`. */
@@ -78,6 +79,7 @@ export function toClaim(row: ClaimRow, takenOver: boolean): Claim {
     parent: toParent(row.parent),
     takenOver,
     ...(row.strikes ? { strikes: toStrikes(row.strikes) } : {}),
+    ...(row.trace_context === null ? {} : { trace: row.trace_context }),
   };
 }
 
@@ -152,7 +154,8 @@ export interface ActivityRow {
   readonly id: string;
   readonly name: string;
   readonly instance_key: string;
-  readonly instance_id: string;
+  /** The instance's id and, if there is one, its trace context, with a separator between that ids do not hold. */
+  readonly instance: string;
   readonly execution_id: string;
   readonly task_scheduled_id: number;
   readonly attempt: number;
@@ -167,10 +170,11 @@ export interface ActivityRow {
 }
 
 export function toQueuedActivity(row: ActivityRow): QueuedActivity {
+  const [instanceId = '', trace] = row.instance.split('\u001f');
   return {
     id: row.id,
     instanceKey: row.instance_key,
-    instanceId: row.instance_id,
+    instanceId,
     executionId: row.execution_id,
     taskScheduledId: row.task_scheduled_id,
     name: row.name,
@@ -182,5 +186,6 @@ export function toQueuedActivity(row: ActivityRow): QueuedActivity {
     ...(row.input === null ? {} : { input: row.input }),
     ...(row.tags === null ? {} : { tags: JSON.parse(row.tags) as Tags }),
     ...(row.strikes ? { strikes: toStrikes(row.strikes) } : {}),
+    ...(trace === undefined ? {} : { trace }),
   };
 }

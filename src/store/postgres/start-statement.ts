@@ -4,7 +4,7 @@ import { toHistoryText, toMessageText } from './rows.ts';
 import { randomUUID } from 'node:crypto';
 import { joinJson, joinNumbers, jsonTexts, statement, type Statement, type Tables } from './sql.ts';
 
-/** Gives the statement for a batch, without what none of it has: start messages, first turns, tags. */
+/** Gives the statement for a batch, without what none of it has: start messages, first turns, tags, traces. */
 export function startStatements(
   t: Tables,
 ): (starts: readonly InstanceStart[]) => { readonly sql: Statement; readonly values: readonly unknown[] } {
@@ -12,13 +12,15 @@ export function startStatements(
   const lone = statement('start_instance', loneText(t));
   return (starts) => {
     const [only] = starts;
-    if (starts.length === 1 && only?.firstTurn && !only.tags) return { sql: lone, values: loneValues(only) };
+    if (starts.length === 1 && only?.firstTurn && !only.tags && only.trace === undefined)
+      return { sql: lone, values: loneValues(only) };
     const parts = {
       sends: starts.some((start) => start.owner === null),
       runs: starts.some((start) => Boolean(start.firstTurn)),
       tagged: starts.some((start) => Boolean(start.tags)),
+      traced: starts.some((start) => start.trace !== undefined),
     };
-    const name = `start_instances${parts.sends ? '_s' : ''}${parts.runs ? '_r' : ''}${parts.tagged ? '_t' : ''}`;
+    const name = `start_instances${parts.sends ? '_s' : ''}${parts.runs ? '_r' : ''}${parts.tagged ? '_t' : ''}${parts.traced ? '_c' : ''}`;
     const sql = made.get(name) ?? statement(name, startText(t, parts));
     made.set(name, sql);
     return { sql, values: startValues(starts, parts) };
@@ -29,6 +31,7 @@ interface Parts {
   readonly sends: boolean;
   readonly runs: boolean;
   readonly tagged: boolean;
+  readonly traced: boolean;
 }
 
 /**
@@ -37,7 +40,7 @@ interface Parts {
  * its first history row (one commit of seven less for five activities in a row). Under an ended lease it is not stored
  * here.
  */
-function startText(t: Tables, { sends, runs, tagged }: Parts): string {
+function startText(t: Tables, { sends, runs, tagged, traced }: Parts): string {
   let taken = 9;
   const next = (): string => `$${(taken += 1)}`;
   const [event, turn, custom, begunAt, commitId] = [
@@ -45,13 +48,14 @@ function startText(t: Tables, { sends, runs, tagged }: Parts): string {
     ...(runs ? [next(), next(), next(), next()] : ['', '', '', '']),
   ];
   const tags = tagged ? next() : '';
+  const trace = traced ? next() : '';
   return `with input as materialized (
-      select * from unnest($1::int[], ${jsonTexts('$2')}, $3::text[], $4::text[], $5::text[], ${jsonTexts('$6')}, $7::timestamptz[], $8::bigint[], $9::bool[]${sends ? `, ${jsonTexts(`${event}`)}` : ''}${runs ? `, ${jsonTexts(`${turn}`)}, ${jsonTexts(`${custom}`)}, ${begunAt}::float8[]` : ''}${tagged ? `, ${jsonTexts(tags)}` : ''})
-        as n (hub_id, instance_id, name, version, execution_id, input, start_at, owner, keep${sends ? ', event' : ''}${runs ? ', events, custom_status, begun_at' : ''}${tagged ? ', tags' : ''})
+      select * from unnest($1::int[], ${jsonTexts('$2')}, $3::text[], $4::text[], $5::text[], ${jsonTexts('$6')}, $7::timestamptz[], $8::bigint[], $9::bool[]${sends ? `, ${jsonTexts(`${event}`)}` : ''}${runs ? `, ${jsonTexts(`${turn}`)}, ${jsonTexts(`${custom}`)}, ${begunAt}::float8[]` : ''}${tagged ? `, ${jsonTexts(tags)}` : ''}${traced ? `, ${trace}::text[]` : ''})
+        as n (hub_id, instance_id, name, version, execution_id, input, start_at, owner, keep${sends ? ', event' : ''}${runs ? ', events, custom_status, begun_at' : ''}${tagged ? ', tags' : ''}${traced ? ', trace_context' : ''})
       where n.owner is null or exists (select 1 from ${t.workers} w where w.id = n.owner and w.expires_at > now())
     ), created as (
-      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at${runs ? ', created_at' : ''}${tagged ? ', tags' : ''})
-      select n.hub_id, n.instance_id, n.name, n.version, n.execution_id, n.input, n.start_at${runs ? ', coalesce(to_timestamp(n.begun_at / 1000), now())' : ''}${tagged ? ', n.tags::jsonb' : ''}
+      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at${runs ? ', created_at' : ''}${tagged ? ', tags' : ''}${traced ? ', trace_context' : ''})
+      select n.hub_id, n.instance_id, n.name, n.version, n.execution_id, n.input, n.start_at${runs ? ', coalesce(to_timestamp(n.begun_at / 1000), now())' : ''}${tagged ? ', n.tags::jsonb' : ''}${traced ? ', n.trace_context' : ''}
       from input n
       on conflict (hub_id, instance_id) do nothing
       returning key, hub_id, instance_id
@@ -79,7 +83,7 @@ function startText(t: Tables, { sends, runs, tagged }: Parts): string {
     select key, hub_id, instance_id from created`;
 }
 
-/** One start with a first turn and no tags, by itself: the same without arrays to unnest and to join. */
+/** One start with a first turn, no tags and no trace, by itself: the same without arrays to unnest and to join. */
 function loneText(t: Tables): string {
   return `with created as (
       insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at, created_at)
@@ -114,7 +118,7 @@ function loneValues(start: InstanceStart): readonly unknown[] {
   ];
 }
 
-function startValues(starts: readonly InstanceStart[], { sends, runs, tagged }: Parts): readonly unknown[] {
+function startValues(starts: readonly InstanceStart[], { sends, runs, tagged, traced }: Parts): readonly unknown[] {
   const turns = starts.map((start) => start.firstTurn ?? null);
   return [
     joinNumbers(starts.map((start) => start.hubId)),
@@ -138,5 +142,6 @@ function startValues(starts: readonly InstanceStart[], { sends, runs, tagged }: 
         ]
       : []),
     ...(tagged ? [joinJson(starts.map(({ tags }) => (tags ? JSON.stringify(tags) : null)))] : []),
+    ...(traced ? [starts.map((start) => start.trace ?? null)] : []),
   ];
 }

@@ -24,6 +24,7 @@ export const childColumns = {
   childTags: (b: ChildBatch) =>
     joinJson(b.children.map(({ start }) => (start.tags === undefined ? null : JSON.stringify(start.tags)))),
   childCalls: (b: ChildBatch) => joinNumbers(b.children.map(({ start }) => start.parent.taskScheduledId)),
+  childTraces: (b: ChildBatch) => joinJson(b.children.map(({ trace }) => trace ?? null)),
   // Nobody reads the start message of one that is owned from birth.
   childStarts: (b: ChildBatch) => joinJson(b.children.map(({ start, owned }) => (owned ? null : toMessageText(start)))),
   takenText: () => JSON.stringify(idTaken),
@@ -33,12 +34,12 @@ export const childColumns = {
 export function childrenText(t: Tables, $: (column: keyof typeof childColumns | 'worker') => string): string {
   return `child as materialized (
       select won.hub_id, c.*
-      from unnest(${$('childParents')}::bigint[], ${$('childIds')}::text[], ${$('childNames')}::text[], ${$('childVersions')}::text[], ${$('childExecutions')}::text[], ${jsonTexts($('childInputs'))}, ${jsonTexts($('childLinks'))}, ${jsonTexts($('childTags'))}, ${$('childCalls')}::int[], ${jsonTexts($('childStarts'))})
-        as c (parent_key, instance_id, name, version, execution_id, input, link, tags, call, start)
+      from unnest(${$('childParents')}::bigint[], ${$('childIds')}::text[], ${$('childNames')}::text[], ${$('childVersions')}::text[], ${$('childExecutions')}::text[], ${jsonTexts($('childInputs'))}, ${jsonTexts($('childLinks'))}, ${jsonTexts($('childTags'))}, ${$('childCalls')}::int[], ${jsonTexts($('childStarts'))}, ${jsonTexts($('childTraces'))})
+        as c (parent_key, instance_id, name, version, execution_id, input, link, tags, call, start, trace)
       join won on won.key = c.parent_key
     ), born as (
-      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, parent_key, parent, tags)
-      select c.hub_id, c.instance_id, c.name, c.version, c.execution_id, c.input, c.parent_key, c.link, c.tags::jsonb
+      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, parent_key, parent, tags, trace_context)
+      select c.hub_id, c.instance_id, c.name, c.version, c.execution_id, c.input, c.parent_key, c.link, c.tags::jsonb, c.trace
       from child c order by c.instance_id
       on conflict (hub_id, instance_id) do nothing
       returning key, hub_id, instance_id, execution_id, parent_key

@@ -1,0 +1,74 @@
+/** Spans of what clients ask for, and the context that a start leaves with its instance. */
+import {
+  context,
+  isSpanContextValid,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api';
+import type { ClientTracing, TracedStart } from '../client/local-client-parts.ts';
+import type { TraceContext } from '../model/trace-context.ts';
+import { formatContext, spanContextOf } from './contexts.ts';
+import { attribute, spanName, tracerName } from './names.ts';
+
+export class ClientSpans implements ClientTracing {
+  readonly #tracer: Tracer = trace.getTracer(tracerName);
+
+  async start<Start extends TracedStart>(start: Start, run: (start: Start) => Promise<string>): Promise<string> {
+    const { name, version, traceContext } = start;
+    const span = this.#tracer.startSpan(
+      spanName('create_orchestration', name, version),
+      {
+        kind: SpanKind.PRODUCER,
+        attributes: {
+          [attribute.type]: 'orchestration',
+          [attribute.name]: name,
+          ...(version === undefined ? {} : { [attribute.version]: version }),
+        },
+      },
+      within(traceContext),
+    );
+    const own = span.spanContext();
+    return ending(span, async () => {
+      const instanceId = await run(isSpanContextValid(own) ? { ...start, traceContext: formatContext(own) } : start);
+      span.setAttribute(attribute.instanceId, instanceId);
+      return instanceId;
+    });
+  }
+
+  raise<Result>(
+    event: { readonly name: string; readonly instanceId: string },
+    run: () => Promise<Result>,
+  ): Promise<Result> {
+    const span = this.#tracer.startSpan(spanName('orchestration_event', event.name), {
+      kind: SpanKind.PRODUCER,
+      attributes: {
+        [attribute.type]: 'event',
+        [attribute.name]: event.name,
+        [attribute.targetInstanceId]: event.instanceId,
+      },
+    });
+    return ending(span, run);
+  }
+}
+
+/** Whoever is active here; else what a request brought along. */
+function within(given: TraceContext | undefined): Context {
+  const active = context.active();
+  if (given === undefined || trace.getSpan(active) !== undefined) return active;
+  return trace.setSpanContext(active, spanContextOf(given));
+}
+
+async function ending<Result>(span: Span, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    throw error;
+  } finally {
+    span.end();
+  }
+}
