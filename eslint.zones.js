@@ -145,6 +145,7 @@ export const zones = [
   {
     files: 'cli',
     src: ['config.ts', 'client', 'store/postgres/migrate.ts'],
+    types: ['retention-settings.ts'],
     packages: ['commander'],
     node: 'all',
   },
@@ -188,6 +189,12 @@ export const zones = [
     packages: ['pg', 'kysely', 'pino'],
     node: 'all',
   },
+  {
+    files: 'hub-tools.ts',
+    src: ['model', 'store', 'archive', 'retention'],
+    packages: ['type:pino'],
+    node: [],
+  },
   // perdure/eslint-plugin: runs inside the linter, and knows nothing of the rest.
   { files: 'eslint-plugin', src: [], packages: ['type:eslint'], node: ['node:module'] },
   // perdure/testing: a hub without Postgres.
@@ -205,6 +212,8 @@ export const zones = [
       'store/embedded',
       'worker/in-process',
       'client',
+      'archive',
+      'hub-tools.ts',
       'http',
       'config.ts',
       'listen-config.ts',
@@ -215,8 +224,8 @@ export const zones = [
       'package-root.ts',
       'task-hub.ts',
     ],
-    types: ['cli/commands/start.ts', 'cli/commands/keys.ts'],
-    packages: ['type:fastify', 'type:pino', '@opentelemetry/*'],
+    types: ['cli/commands', 'retention-settings.ts'],
+    packages: ['type:fastify', 'pino', 'cli-progress', '@opentelemetry/*'],
     node: 'all',
   },
   { files: 'main.ts', src: ['cli', 'service', 'package-root.ts'], packages: [], node: 'all' },

@@ -202,6 +202,19 @@ export function readStoreConfig(sources: ConfigSources): StoreConfig {
   };
 }
 
+/** For commands that work on a hub's tables. */
+export type HubConfig = StoreConfig & Pick<Config, 'dataDir' | 'taskHub' | 'retention'>;
+
+/** @throws ConfigError for the first setting that cannot be used */
+export function readHubConfig({ flags, env = process.env }: ConfigSources): HubConfig {
+  return {
+    ...readStoreConfig({ flags, env }),
+    dataDir: setting(env, '--data-dir', flags.dataDir, 'PERDURE_DATA_DIR').text ?? '.perdure',
+    taskHub: setting(env, '--task-hub', flags.taskHub, 'PERDURE_TASK_HUB').text ?? 'default',
+    retention: retentionConfig(flags, env),
+  };
+}
+
 /**
  * A time such as `30m`, `24h` or `90d`, in ms.
  * @throws ConfigError
@@ -214,9 +227,7 @@ export function readDuration(flagName: string, text: string): number {
 export function readConfig(sources: ConfigSources): Config {
   const { flags, env = process.env, isTerminal = process.stdout.isTTY } = sources;
   return {
-    ...readStoreConfig({ flags, env }),
-    dataDir: setting(env, '--data-dir', flags.dataDir, 'PERDURE_DATA_DIR').text ?? '.perdure',
-    taskHub: setting(env, '--task-hub', flags.taskHub, 'PERDURE_TASK_HUB').text ?? 'default',
+    ...readHubConfig({ flags, env }),
     worker: workers(setting(env, '--workers', flags.workers, 'PERDURE_WORKERS')),
     leaseMs: integer(setting(env, '--lease-ms', flags.leaseMs, 'PERDURE_LEASE_MS'), {
       from: 500,
@@ -232,7 +243,6 @@ export function readConfig(sources: ConfigSources): Config {
       setting(env, '--audit-retention', flags.auditRetention, 'PERDURE_AUDIT_RETENTION'),
       90 * dayMs,
     ),
-    retention: retentionConfig(flags, env),
     webhookSecret: secret(env, '--webhook-secret', flags.webhookSecret, 'PERDURE_WEBHOOK_SECRET'),
     http: flags.http === false ? undefined : httpConfig(flags, env),
     monitor: monitorConfig(flags, env),

@@ -22,6 +22,18 @@ const program = createProgram(
       const { manageKeys } = await import('./service/keys.ts');
       await manageKeys(request);
     },
+    retention: async (request) => {
+      const { manageRetention } = await import('./service/retention.ts');
+      await manageRetention(request);
+    },
+    export: async (request) => {
+      const { exportToFile } = await import('./service/export.ts');
+      await exportToFile(request);
+    },
+    import: async (request) => {
+      const { importFromFile } = await import('./service/import.ts');
+      await importFromFile(request);
+    },
   },
   packageVersion(),
 );

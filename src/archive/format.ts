@@ -23,6 +23,10 @@ export function headerLine(fields: Omit<ArchiveHeader, 'perdure' | 'version'>): 
   return `${JSON.stringify({ perdure: 'instances', version: archiveVersion, ...fields } satisfies ArchiveHeader)}\n`;
 }
 
+export function endLine(instances: number): string {
+  return `${JSON.stringify({ end: { instances } })}\n`;
+}
+
 /** Stored JSON goes in as it is: it was made by JSON.stringify and has no line ends. */
 export function instanceLine(stored: StoredInstance, withHistory: boolean): string {
   const { tags, failure, parent, history, ...plain } = stored;

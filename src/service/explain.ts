@@ -1,10 +1,11 @@
 /** Turns what stopped a start into a line for people. */
+import { ImportError } from '../archive/import-error.ts';
 import { ConfigError } from '../config.ts';
 import { DurableError } from '../model/errors.ts';
 import { EmbeddedPostgresError } from '../store/embedded/embedded-postgres-error.ts';
 import { StartupError } from './startup-error.ts';
 
-const expected = [ConfigError, DurableError, EmbeddedPostgresError, StartupError];
+const expected = [ConfigError, DurableError, EmbeddedPostgresError, ImportError, StartupError];
 
 /** One line for what a user can mend; the whole stack for what is our bug. */
 export function explain(error: unknown): string {

@@ -1,10 +1,10 @@
 /** `perdure keys`: works on the database of a service, which need not run. */
-import { userInfo } from 'node:os';
 import type { KeysRequest } from '../cli/commands/keys.ts';
 import { readDuration, readStoreConfig } from '../config.ts';
-import { type AccessKey, type Origin, type Scope, scopes } from '../model/access.ts';
+import { type AccessKey, type Scope, scopes } from '../model/access.ts';
 import { createTaskHub, type TaskHub } from '../task-hub.ts';
 import { databaseError } from './explain.ts';
+import { ownOrigin } from './own-origin.ts';
 import { StartupError } from './startup-error.ts';
 
 /** @throws ConfigError, StartupError, DurableError with a line for people */
@@ -101,17 +101,4 @@ function table(keys: readonly AccessKey[]): string {
 
 function day(date: Date | null): string {
   return date === null ? '-' : date.toISOString().slice(0, 10);
-}
-
-function ownOrigin(): Origin {
-  return { actor: userName(), actorKind: 'cli', address: null, userAgent: null, requestId: null };
-}
-
-/** In containers a user may have a number only. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { StartFlags } from '../../config.ts';
+import { onRetention } from './hub-flags.ts';
 
 /** What `perdure start` was asked to do. */
 export interface StartRequest {
@@ -10,7 +11,7 @@ export interface StartRequest {
 
 /** `perdure start [module ...]`. Values are checked by `config.ts`, which also knows the environment. */
 export function startCommand(start: (request: StartRequest) => Promise<void>): Command {
-  return new Command('start')
+  return onRetention(new Command('start'))
     .summary('run the service with the functions of your modules')
     .description(
       'Runs the service. Each module (a file or folder; .js, .mjs, .ts) is loaded and every definition that it exports is registered.',
@@ -36,19 +37,6 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       'calls without a key from one address and minute, 0 for no limit [PERDURE_RATE_LIMIT] (default: 1000 where keys are asked for)',
     )
     .option('--audit-retention <time>', 'how long audit records are kept [PERDURE_AUDIT_RETENTION] (default: 90d)')
-    .option(
-      '--retention <times>',
-      'remove what has ended after that time, such as 30d, completed=30d,failed=180d, or 0 for never [PERDURE_RETENTION] (default: 90d)',
-    )
-    .option(
-      '--retention-name <name=times>',
-      'the same for orchestrations of a name, may be repeated [PERDURE_RETENTION_NAMES, separated by ;]',
-      (entry: string, before: readonly string[] | undefined) => [...(before ?? []), entry],
-    )
-    .option(
-      '--retention-export <folder>',
-      'write what is removed there first, as JSON Lines [PERDURE_RETENTION_EXPORT] (default: nowhere)',
-    )
     .option(
       '--webhook-secret <secret>',
       'signs completion webhooks [PERDURE_WEBHOOK_SECRET or PERDURE_WEBHOOK_SECRET_FILE] (default: none, they are refused)',

@@ -63,11 +63,12 @@ function statements(t: Tables) {
        )
        select instance_id from made`,
     ),
-    // A parent is older than its children: who is younger has its id by chance.
+    // A parent is older than its children: who is younger has its id by chance. Quotes in a name are escaped, so that no name
+    // can look like the key.
     link: statement(
       'link_children',
       `update ${t.instances} c set parent_key = found.parent_key,
-         parent = (c.parent::jsonb || jsonb_build_object('key', found.parent_key::text))::text
+         parent = regexp_replace(c.parent, '"key":"\\d+"', '"key":"' || found.parent_key || '"')
        from (
          select child.key, parent.key as parent_key
          from unnest($2::text[], $3::text[]) as n (instance_id, parent_id)

@@ -1,0 +1,88 @@
+/** `perdure export`: instances as JSON Lines, to standard output or a new file. */
+import { open } from 'node:fs/promises';
+import type { ExportRequest } from '../cli/commands/export.ts';
+import { type InstanceFilter, runtimeStatuses } from '../model/instance.ts';
+import { withHub } from './hub-access.ts';
+import { showProgress } from './progress.ts';
+import { StartupError } from './startup-error.ts';
+
+/** @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError with a line for people */
+export async function exportToFile(request: ExportRequest): Promise<void> {
+  const filter = filterOf(request);
+  const instanceIds = request.instance ?? [];
+  if (instanceIds.length > 0 && Object.keys(filter).length > 0) {
+    throw new StartupError('--instance names instances, the other filters look for them: give one or the other.');
+  }
+  const count = await withHub(request, async (tools) => {
+    const total = instanceIds.length || (process.stderr.isTTY ? await tools.count(filter) : 0);
+    const progress = showProgress('exported', total);
+    const output = request.output === undefined ? standardOutput() : await newFile(request.output);
+    try {
+      const done = await tools.exportInstances({
+        instanceIds,
+        filter,
+        history: request.withHistory === true,
+        write: output.write,
+        onProgress: (instances) => progress.update(instances),
+      });
+      await output.end();
+      return done;
+    } finally {
+      progress.stop();
+      await output.close();
+    }
+  });
+  process.stderr.write(request.json === true ? `${JSON.stringify({ exported: count })}\n` : `${count} instances.\n`);
+}
+
+interface Output {
+  readonly write: (text: string) => Promise<void>;
+  /** Everything is there. */
+  readonly end: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+function standardOutput(): Output {
+  const nothing = () => Promise.resolve();
+  return {
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
+    end: nothing,
+    close: nothing,
+  };
+}
+
+async function newFile(path: string): Promise<Output> {
+  const file = await open(path, 'ax').catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new StartupError(`--output ${path} cannot be written (${reason}): name a file that is not there yet.`, {
+      cause,
+    });
+  });
+  return { write: (text) => file.appendFile(text), end: () => file.sync(), close: () => file.close() };
+}
+
+function filterOf(request: ExportRequest): InstanceFilter {
+  const { name, instanceIdPrefix, runtimeStatus, createdFrom, createdTo } = request;
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(instanceIdPrefix === undefined ? {} : { instanceIdPrefix }),
+    ...(runtimeStatus === undefined ? {} : { runtimeStatus: runtimeStatus.split(',').map(statusOf) }),
+    ...(createdFrom === undefined ? {} : { createdFrom: timeOf('--created-from', createdFrom) }),
+    ...(createdTo === undefined ? {} : { createdTo: timeOf('--created-to', createdTo) }),
+  };
+}
+
+function statusOf(word: string) {
+  const found = runtimeStatuses.find((status) => status.toLowerCase() === word.trim().toLowerCase());
+  if (found !== undefined) return found;
+  throw new StartupError(`--runtime-status knows ${runtimeStatuses.join(', ')}, not '${word}'.`);
+}
+
+function timeOf(flag: string, text: string): Date {
+  const time = new Date(text);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw new StartupError(`${flag} must be a time such as 2030-01-31T08:00:00Z, not '${text}'.`);
+}
