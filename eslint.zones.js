@@ -144,9 +144,18 @@ export const zones = [
   },
   {
     files: 'cli',
-    src: ['config.ts', 'client', 'store/postgres/migrate.ts'],
+    src: [
+      'config.ts',
+      'client-config.ts',
+      'settings.ts',
+      'model',
+      'client',
+      'http-client',
+      'http/present.ts',
+      'store/postgres/migrate.ts',
+    ],
     types: ['retention-settings.ts'],
-    packages: ['commander'],
+    packages: ['commander', '@inquirer/prompts', '@bomb.sh/tab/*', 'cli-progress', 'cli-table3', 'picocolors'],
     node: 'all',
   },
   // What has ended: removed in time, written to files, brought back.
@@ -172,6 +181,7 @@ export const zones = [
     packages: [],
     node: 'all',
   },
+  { files: 'client-config.ts', src: ['settings.ts'], packages: [], node: [] },
   { files: 'package-root.ts', src: [], packages: [], node: 'all' },
   { files: 'logger.ts', src: ['config.ts'], packages: ['pino', 'pino-pretty', '@opentelemetry/api'], node: 'all' },
   {
@@ -228,7 +238,7 @@ export const zones = [
     packages: ['type:fastify', 'pino', 'cli-progress', '@opentelemetry/*'],
     node: 'all',
   },
-  { files: 'main.ts', src: ['cli', 'service', 'package-root.ts'], packages: [], node: 'all' },
+  { files: 'main.ts', src: ['cli', 'service', 'config.ts', 'package-root.ts'], packages: [], node: 'all' },
   // Another way in for user code: the interface of the package of that name.
   {
     files: 'durable-functions',

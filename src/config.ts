@@ -28,6 +28,9 @@ import type { Versioning } from './model/versions.ts';
 
 export { ConfigError } from './settings.ts';
 
+/** For those who read settings that are none of the service. */
+export const environment: Environment = process.env;
+
 /** How and where HTTP is served. */
 export interface HttpConfig extends ListenConfig {
   /** 0 takes a free port. */

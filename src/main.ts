@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The process entry: checks Node, reads the command line, runs the service until a signal, and ends in order. */
+/** The process entry: checks Node, reads the command line, runs a command to its end. */
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -9,7 +9,24 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // Only now: on an older Node loading the rest would fail with an error that explains nothing.
 const { createProgram } = await import('./cli/main.ts');
+const { run } = await import('./cli/run.ts');
+const { environment } = await import('./config.ts');
 const { packageVersion } = await import('./package-root.ts');
+const { interruption } = await import('./cli/interruption.ts');
+
+const surroundings = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: environment,
+  get signal() {
+    return interruption();
+  },
+};
+// Whoever reads a pipe may have enough of it (`perdure list | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+});
 
 const program = createProgram(
   {
@@ -36,10 +53,11 @@ const program = createProgram(
     },
   },
   packageVersion(),
+  surroundings,
 );
 
 try {
-  await program.parseAsync();
+  process.exitCode = await run(program, process.argv.slice(2), surroundings);
 } catch (error) {
   const { explain } = await import('./service/explain.ts');
   process.stderr.write(`perdure: ${explain(error)}\n`);

@@ -1,9 +1,25 @@
 import { Command } from 'commander';
+import { countsCommand } from './commands/counts.ts';
+import { entitiesCommand } from './commands/entities.ts';
 import { exportCommand, type ExportRequest } from './commands/export.ts';
+import { historyCommand } from './commands/history.ts';
 import { importCommand, type ImportRequest } from './commands/import.ts';
 import { keysCommand, type KeysRequest } from './commands/keys.ts';
+import { listCommand } from './commands/list.ts';
+import { purgeCommand } from './commands/purge.ts';
+import { raiseEventCommand } from './commands/raise-event.ts';
+import { restartCommand } from './commands/restart.ts';
+import { resumeCommand } from './commands/resume.ts';
 import { retentionCommand, type RetentionRequest } from './commands/retention.ts';
+import { rewindCommand } from './commands/rewind.ts';
+import { signalEntityCommand } from './commands/signal-entity.ts';
 import { startCommand, type StartRequest } from './commands/start.ts';
+import { startNewCommand } from './commands/start-new.ts';
+import { statusCommand } from './commands/status.ts';
+import { suspendCommand } from './commands/suspend.ts';
+import { terminateCommand } from './commands/terminate.ts';
+import { waitCommand } from './commands/wait.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** What the commands do; given from outside, so that the command line knows neither HTTP nor the worker. */
 export interface CliActions {
@@ -14,16 +30,61 @@ export interface CliActions {
   import(request: ImportRequest): Promise<void>;
 }
 
-/** The command line `perdure`. */
-export function createProgram(actions: CliActions, version: string): Command {
-  return new Command('perdure')
+/** The command line `perdure`; it throws what it has to say of bad usage, for `run`. */
+export function createProgram(actions: CliActions, version: string, at: Surroundings): Command {
+  const program = new Command('perdure')
     .description('Durable orchestrations on Postgres, with the HTTP API of Azure Durable Functions.')
     .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void at.stdout.write(text),
+      writeErr: (text) => void at.stderr.write(text),
+    })
     .showSuggestionAfterError()
-    .showHelpAfterError('(perdure --help or perdure start --help shows what there is)')
-    .addCommand(startCommand((request) => actions.start(request)))
-    .addCommand(keysCommand((request) => actions.keys(request)))
-    .addCommand(retentionCommand((request) => actions.retention(request)))
-    .addCommand(exportCommand((request) => actions.export(request)))
-    .addCommand(importCommand((request) => actions.import(request)));
+    .showHelpAfterError('(add --help to see what there is)');
+  const groups: readonly (readonly [string, readonly Command[]])[] = [
+    [
+      'Service:',
+      [
+        startCommand((request) => actions.start(request)),
+        keysCommand((request) => actions.keys(request)),
+        retentionCommand((request) => actions.retention(request)),
+        exportCommand((request) => actions.export(request)),
+        importCommand((request) => actions.import(request)),
+      ],
+    ],
+    [
+      'Instances of a running service:',
+      [
+        listCommand(at),
+        statusCommand(at),
+        historyCommand(at),
+        countsCommand(at),
+        startNewCommand(at),
+        waitCommand(at),
+        raiseEventCommand(at),
+        suspendCommand(at),
+        resumeCommand(at),
+        terminateCommand(at),
+        rewindCommand(at),
+        restartCommand(at),
+        purgeCommand(at),
+      ],
+    ],
+    ['Entities of a running service:', [entitiesCommand(at), signalEntityCommand(at)]],
+  ];
+  for (const [group, commands] of groups) {
+    for (const command of commands) program.addCommand(command.helpGroup(group));
+  }
+  inherit(program);
+  return program;
+}
+
+/** Commands that are made apart do not take over what is set on their parent. */
+function inherit(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inherit(command);
+  }
 }

@@ -71,21 +71,22 @@ test('a key made here works in a running service, is listed, rotated and revoked
 }, 60_000);
 
 test('what cannot be done is said in a line', async () => {
-  const cases: readonly [readonly string[], Record<string, string> | undefined, RegExp][] = [
+  const cases: readonly [readonly string[], Record<string, string> | undefined, RegExp, number?][] = [
     [['list'], {}, /^perdure: .*--database-url \(DATABASE_URL\).*\/admin\/keys\.\n$/],
     [['create', 'x', '--scopes', 'root'], undefined, /^perdure: --scopes knows read, write, admin, not 'root'\.\n$/],
-    [['create', 'x y', '--scopes', 'read'], undefined, /^perdure: The name of a key must be .*\n$/],
+    [['create', 'x y', '--scopes', 'read'], undefined, /^perdure: The name of a key must be .*\n$/, 2],
     [
       ['create', 'x', '--scopes', 'read', '--expires', 'soon'],
       undefined,
       /^perdure: --expires must be a time .*'soon'\.\n$/,
+      2,
     ],
-    [['revoke', 'nobody'], undefined, /^perdure: There is no key 'nobody'\.\n$/],
-    [['create', 'x'], undefined, /--scopes/],
+    [['revoke', 'nobody'], undefined, /^perdure: There is no key 'nobody'\.\n$/, 3],
+    [['create', 'x'], undefined, /--scopes/, 2],
   ];
-  for (const [parts, env, message] of cases) {
+  for (const [parts, env, message, exitCode = 1] of cases) {
     const { code, out, errors } = await keys(parts, env);
-    expect([parts, code, out]).toEqual([parts, 1, '']);
+    expect([parts, code, out]).toEqual([parts, exitCode, '']);
     expect(errors).toMatch(message);
   }
 }, 60_000);

@@ -69,11 +69,15 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
   });
 }
 
-/** What a command that cannot start writes, after checking that it is one line and ends with 1. */
-async function refusal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+/** What a command that cannot start writes, after checking that it is one line and ends with 1, or 2 for bad settings. */
+async function refusal(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  exitCode = 1,
+): Promise<string> {
   const { code, errors } = await run(args, env);
   expect(errors).toMatch(/^perdure: [^\n]+\n$/);
-  expect(code).toBe(1);
+  expect(code).toBe(exitCode);
   return errors;
 }
 
@@ -181,13 +185,13 @@ describe('what cannot start says so in one line and ends with 1', () => {
   });
 
   test('a setting that cannot be', async () => {
-    expect(await refusal(['start', functions], { PORT: 'seven' })).toContain('--port (PORT)');
-    expect(await refusal(['start', functions, '--host', '0.0.0.0'])).toContain('--allow-anonymous');
+    expect(await refusal(['start', functions], { PORT: 'seven' }, 2)).toContain('--port (PORT)');
+    expect(await refusal(['start', functions, '--host', '0.0.0.0'], {}, 2)).toContain('--allow-anonymous');
   });
 
   test('a flag that does not exist', async () => {
     const { code, errors } = await run(['start', '--prot', '1']);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(errors).toContain("unknown option '--prot'");
   });
 });
