@@ -19,6 +19,7 @@ import { statusCommand } from './commands/status.ts';
 import { suspendCommand } from './commands/suspend.ts';
 import { terminateCommand } from './commands/terminate.ts';
 import { waitCommand } from './commands/wait.ts';
+import { addCompletion } from './completion.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** What the commands do; given from outside, so that the command line knows neither HTTP nor the worker. */
@@ -77,6 +78,7 @@ export function createProgram(actions: CliActions, version: string, at: Surround
   for (const [group, commands] of groups) {
     for (const command of commands) program.addCommand(command.helpGroup(group));
   }
+  addCompletion(program, at);
   inherit(program);
   return program;
 }
