@@ -41,7 +41,14 @@ export async function perdure(args: readonly string[], options: CliOptions = {})
     env: { ...(options.url === undefined ? {} : { PERDURE_URL: options.url }), ...options.env },
     signal: options.signal ?? new AbortController().signal,
   };
-  const actions = { start: unexpected, keys: unexpected, ...options.actions };
+  const actions: CliActions = {
+    start: unexpected,
+    keys: unexpected,
+    retention: unexpected,
+    export: unexpected,
+    import: unexpected,
+    ...options.actions,
+  };
   const code = await run(createProgram(actions, '1.2.3', surroundings), args, surroundings);
   return { code, out, errors };
 }
