@@ -84,7 +84,7 @@ test('sends its spans to the collector, the last ones when it stops, and its log
     expect([name, sent.includes(name)]).toEqual([name, true]);
   }
   expect(sent.includes(Buffer.from(traceId, 'hex'))).toBe(true);
-});
+}, 90_000);
 
 test('is off unless an endpoint is given, by the flag or as OpenTelemetry says', () => {
   const read = (env: Record<string, string>, otlpEndpoint?: string) =>
