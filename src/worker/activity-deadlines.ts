@@ -69,6 +69,7 @@ export class ActivityDeadlines {
     }
   }
 
+  /** Forgets them all: what still runs when its worker stops has the grace of that. */
   close(): void {
     this.#cancelPoll?.();
     this.#deadlines.clear();

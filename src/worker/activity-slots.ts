@@ -158,6 +158,8 @@ export class ActivitySlots {
   /** No more reservations; what waits is not started. */
   close(): void {
     this.#closed = true;
+    // Left armed it would keep the process for as long as an activity may take.
+    this.#options.deadlines?.close();
     for (const wake of this.#backlog.splice(0)) wake();
   }
 }
