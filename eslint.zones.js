@@ -110,7 +110,7 @@ export const zones = [
   {
     files: 'tracing',
     src: ['model', 'worker/executor.ts'],
-    types: ['core/state/close-turn.ts', 'client/local-client-parts.ts', 'worker'],
+    types: ['core/state/close-turn.ts', 'client/client-tracing.ts', 'worker'],
     packages: ['@opentelemetry/api'],
     node: ['node:crypto'],
   },
@@ -174,10 +174,18 @@ export const zones = [
   { files: 'settings.ts', src: ['model'], packages: [], node: 'all' },
   { files: 'listen-config.ts', src: ['settings.ts'], packages: [], node: [] },
   { files: 'retention-settings.ts', src: ['settings.ts', 'model'], packages: [], node: [] },
+  { files: 'http-limits-config.ts', src: ['settings.ts'], packages: [], node: [] },
   { files: 'traces-config.ts', src: ['settings.ts'], packages: [], node: [] },
   {
     files: 'config.ts',
-    src: ['settings.ts', 'listen-config.ts', 'retention-settings.ts', 'traces-config.ts', 'model'],
+    src: [
+      'settings.ts',
+      'http-limits-config.ts',
+      'listen-config.ts',
+      'retention-settings.ts',
+      'traces-config.ts',
+      'model',
+    ],
     packages: [],
     node: 'all',
   },

@@ -20,6 +20,7 @@ import {
   workers,
   ConfigError,
 } from './settings.ts';
+import { httpLimitsConfig, type HttpLimitsConfig, type HttpLimitsFlags } from './http-limits-config.ts';
 import { listenConfig, monitorConfig, type ListenConfig, type MonitorConfig } from './listen-config.ts';
 import { retentionConfig, type RetentionFlags } from './retention-settings.ts';
 import type { RetentionOptions } from './model/retention.ts';
@@ -47,20 +48,6 @@ export interface HttpConfig extends ListenConfig {
   /** Origins whose pages may call. */
   readonly corsOrigins: readonly string[];
   readonly limits: HttpLimitsConfig;
-}
-
-/** Limits of the HTTP front; 0 means none where it is allowed. */
-export interface HttpLimitsConfig {
-  readonly requestTimeoutMs: number;
-  readonly headersTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly maxHeaderBytes: number;
-  readonly maxRequestsPerSocket: number;
-  readonly maxConnections: number;
-  readonly maxWaitingRequests: number;
-  readonly maxEventStreams: number;
-  readonly maxEventLoopDelayMs: number;
-  readonly maxHeapPercent: number;
 }
 
 const mebi = 1_048_576;
@@ -126,7 +113,7 @@ export interface Config {
 }
 
 /** Flags as they stand on the command line, by their names in camel case. */
-export interface StartFlags extends RetentionFlags {
+export interface StartFlags extends RetentionFlags, HttpLimitsFlags {
   readonly databaseUrl?: string;
   readonly directDatabaseUrl?: string;
   readonly dataDir?: string;
@@ -152,16 +139,6 @@ export interface StartFlags extends RetentionFlags {
   /** `true` for the flag without a value. */
   readonly trustProxy?: boolean | string;
   readonly corsOrigins?: string;
-  readonly requestTimeoutMs?: string;
-  readonly headersTimeoutMs?: string;
-  readonly keepAliveTimeoutMs?: string;
-  readonly maxHeaderBytes?: string;
-  readonly maxRequestsPerSocket?: string;
-  readonly maxConnections?: string;
-  readonly maxWaitingRequests?: string;
-  readonly maxEventStreams?: string;
-  readonly maxEventLoopDelayMs?: string;
-  readonly maxHeapPercent?: string;
   readonly httpAllow?: string;
   readonly httpPollMs?: string;
   readonly httpMaxResponseBytes?: string;
@@ -333,57 +310,7 @@ function httpConfig(flags: StartFlags, env: Environment): HttpConfig {
       ),
     ),
     corsOrigins: origins(setting(env, '--cors-origins', flags.corsOrigins, 'PERDURE_CORS_ORIGINS')),
-    limits: httpLimits(flags, env),
-  };
-}
-
-function httpLimits(flags: StartFlags, env: Environment): HttpLimitsConfig {
-  const hour = 3_600_000;
-  return {
-    requestTimeoutMs: integer(
-      setting(env, '--request-timeout-ms', flags.requestTimeoutMs, 'PERDURE_REQUEST_TIMEOUT_MS'),
-      { from: 100, to: hour, default: 60_000 },
-    ),
-    headersTimeoutMs: integer(
-      setting(env, '--headers-timeout-ms', flags.headersTimeoutMs, 'PERDURE_HEADERS_TIMEOUT_MS'),
-      { from: 100, to: hour, default: 15_000 },
-    ),
-    keepAliveTimeoutMs: integer(
-      setting(env, '--keep-alive-timeout-ms', flags.keepAliveTimeoutMs, 'PERDURE_KEEP_ALIVE_TIMEOUT_MS'),
-      { from: 100, to: hour, default: 72_000 },
-    ),
-    maxHeaderBytes: integer(setting(env, '--max-header-bytes', flags.maxHeaderBytes, 'PERDURE_MAX_HEADER_BYTES'), {
-      from: 4_096,
-      to: 1_048_576,
-      default: 16_384,
-    }),
-    maxRequestsPerSocket: integer(
-      setting(env, '--max-requests-per-socket', flags.maxRequestsPerSocket, 'PERDURE_MAX_REQUESTS_PER_SOCKET'),
-      { from: 0, to: 1_000_000_000, default: 0 },
-    ),
-    maxConnections: integer(setting(env, '--max-connections', flags.maxConnections, 'PERDURE_MAX_CONNECTIONS'), {
-      from: 1,
-      to: 1_000_000,
-      default: 10_000,
-    }),
-    maxWaitingRequests: integer(
-      setting(env, '--max-waiting-requests', flags.maxWaitingRequests, 'PERDURE_MAX_WAITING_REQUESTS'),
-      { from: 0, to: 1_000_000, default: 5_000 },
-    ),
-    maxEventStreams: integer(setting(env, '--max-event-streams', flags.maxEventStreams, 'PERDURE_MAX_EVENT_STREAMS'), {
-      from: 0,
-      to: 1_000_000,
-      default: 1_000,
-    }),
-    maxEventLoopDelayMs: integer(
-      setting(env, '--max-event-loop-delay-ms', flags.maxEventLoopDelayMs, 'PERDURE_MAX_EVENT_LOOP_DELAY_MS'),
-      { from: 0, to: hour, default: 2_000 },
-    ),
-    maxHeapPercent: integer(setting(env, '--max-heap-percent', flags.maxHeapPercent, 'PERDURE_MAX_HEAP_PERCENT'), {
-      from: 0,
-      to: 100,
-      default: 95,
-    }),
+    limits: httpLimitsConfig(flags, env),
   };
 }
 

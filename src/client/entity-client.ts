@@ -2,6 +2,7 @@
 import type { SignalArguments } from '../model/entity-functions.ts';
 import type { EntityAddress, EntityId, EntityOperations, EntityWithState } from '../model/entity-id.ts';
 import type { CleanedEntities, EntityFilter, EntityMetadata, EntityPage } from '../model/entity-work.ts';
+import type { TraceContext } from '../model/trace-context.ts';
 
 /** What {@link EntityClient.readEntityState} finds. */
 export type EntityStateResponse<State> =
@@ -17,6 +18,8 @@ export interface TextSignal {
   readonly input?: string;
   /** Do not deliver before this time. */
   readonly scheduledTime?: Date;
+  /** Of who asks for it: W3C `traceparent`, and after a blank `tracestate`. Default: what is active here. */
+  readonly traceContext?: TraceContext;
 }
 
 /** Options of {@link EntityClient.cleanEntityStorage}. */

@@ -2,33 +2,16 @@ import type { AuditNote } from '../model/access.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { NewInstance, RewindPlan, StartOffer } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
-import type { TraceContext } from '../model/trace-context.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
 import type { DeclaredValues } from './declared-values.ts';
 import type { KnownFunctions } from './known-functions.ts';
 import type { WebhookRules } from './webhooks.ts';
+import type { ClientTracing } from './client-tracing.ts';
 
 /** A worker of this process, which may take an instance the moment it is started. */
 export interface Placement {
   /** @returns an offer when it has room for an orchestration of this name, in this hub, right now */
   offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined>;
-}
-
-/** A start as far as its trace goes. */
-export interface TracedStart {
-  readonly name: string;
-  readonly version?: string;
-  readonly traceContext?: TraceContext;
-}
-
-/** Makes spans of what clients ask for. */
-export interface ClientTracing {
-  /** @param run starts an instance in the context that it gets. @returns what it returns: the instance's id */
-  start<Start extends TracedStart>(start: Start, run: (start: Start) => Promise<string>): Promise<string>;
-  raise<Result>(
-    event: { readonly name: string; readonly instanceId: string },
-    run: () => Promise<Result>,
-  ): Promise<Result>;
 }
 
 /** What every client of a process shares. */

@@ -7,6 +7,7 @@ import {
   type EntityFilter,
   type EntityMetadata,
   type EntityPage,
+  type EntitySignal,
 } from '../model/entity-work.ts';
 import type { InstanceKey } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
@@ -15,6 +16,8 @@ import type { CleanEntityStorageOptions, EntityClient, EntityStateResponse, Text
 import type { KnownFunctions } from './known-functions.ts';
 import { toTextSignal } from './to-text.ts';
 import { toStateResponse } from './entity-state.ts';
+import type { ClientTracing } from './client-tracing.ts';
+import type { TraceContext } from '../model/trace-context.ts';
 
 /** What clients of entities share. */
 export interface EntityClientParts {
@@ -22,6 +25,8 @@ export interface EntityClientParts {
   readonly known: KnownFunctions;
   /** Largest payload in UTF-16 units. */
   readonly maxPayloadLength: number;
+  /** Absent: no spans, and no context is passed on. */
+  readonly tracing?: ClientTracing;
 }
 
 /** Entities and locks that one call of a cleaning looks at. */
@@ -41,7 +46,7 @@ export class LocalEntityClient implements EntityClient {
     return this.signalEntityText(toTextSignal(entity, operation, rest));
   }
 
-  async signalEntityText({ entity, operation, input, scheduledTime }: TextSignal): Promise<void> {
+  async signalEntityText({ entity, operation, input, scheduledTime, traceContext }: TextSignal): Promise<void> {
     const instanceId = instanceIdOf(entity);
     if (typeof operation !== 'string' || operation.length > maxOperationLength || operation.includes('\u0000')) {
       refuse(`The name of an operation must be a text of at most ${maxOperationLength} characters.`);
@@ -53,17 +58,22 @@ export class LocalEntityClient implements EntityClient {
     checkSize(input, maxPayloadLength);
     const hubId = await store.ensureHub(this.taskHub);
     await known.checkEntity(hubId, entity.name);
-    await store.sendToEntity({
-      hubId,
-      instanceId,
-      event: {
-        type: 'EntityOperationSignaled',
-        requestId: randomUUID(),
-        operation,
-        ...(input === undefined ? {} : { input }),
-        ...(scheduledTime === undefined ? {} : { scheduledTime: scheduledTime.getTime() }),
-      },
-    });
+    const event: EntitySignal = {
+      type: 'EntityOperationSignaled',
+      requestId: randomUUID(),
+      operation,
+      ...(input === undefined ? {} : { input }),
+      ...(scheduledTime === undefined ? {} : { scheduledTime: scheduledTime.getTime() }),
+    };
+    const send = (context: TraceContext | undefined): Promise<void> =>
+      store.sendToEntity({
+        hubId,
+        instanceId,
+        event: context === undefined ? event : { ...event, traceContext: context },
+      });
+    const { tracing } = this.#parts;
+    if (tracing === undefined) return send(undefined);
+    return tracing.signal({ entityId: instanceId, name: entity.name, operation, traceContext }, send);
   }
 
   async readEntityState<State>(entity: EntityAddress): Promise<EntityStateResponse<State>> {

@@ -9,7 +9,7 @@ import {
   type Span,
   type Tracer,
 } from '@opentelemetry/api';
-import type { ClientTracing, TracedStart } from '../client/local-client-parts.ts';
+import type { ClientTracing, TracedSignal, TracedStart } from '../client/client-tracing.ts';
 import type { TraceContext } from '../model/trace-context.ts';
 import { formatContext, spanContextOf } from './contexts.ts';
 import { attribute, spanName, tracerName } from './names.ts';
@@ -52,6 +52,27 @@ export class ClientSpans implements ClientTracing {
       },
     });
     return ending(span, run);
+  }
+
+  signal(
+    { entityId, name, operation, traceContext }: TracedSignal,
+    run: (traceContext: TraceContext | undefined) => Promise<void>,
+  ): Promise<void> {
+    const span = this.#tracer.startSpan(
+      spanName('signal_entity', `${name}:${operation}`),
+      {
+        kind: SpanKind.PRODUCER,
+        attributes: {
+          [attribute.type]: 'entity',
+          [attribute.name]: name,
+          [attribute.operation]: operation,
+          [attribute.entityId]: entityId,
+        },
+      },
+      within(traceContext),
+    );
+    const own = span.spanContext();
+    return ending(span, () => run(isSpanContextValid(own) ? formatContext(own) : undefined));
   }
 }
 

@@ -181,6 +181,21 @@ describe('the spans of an orchestration', () => {
     });
   });
 
+  test('of a signal lead to its operation', async () => {
+    const hub = await openHub();
+    await hub.client.signalEntity(counter.id('b'), 'add', 2);
+    const operation = await waitFor(() => spans('entity:counter:add')[0]);
+    const signal = span('signal_entity:counter:add');
+    expect(parentOf(operation)).toBe(signal.spanContext().spanId);
+    expect([signal.kind, operation.kind]).toEqual([SpanKind.PRODUCER, SpanKind.CONSUMER]);
+    expect(operation.attributes).toEqual({
+      'durabletask.type': 'entity',
+      'durabletask.task.name': 'counter',
+      'durabletask.entity.operation': 'add',
+      'durabletask.entity.instance_id': '@counter@b',
+    });
+  });
+
   test('say what failed', async () => {
     const hub = await openHub();
     const id = await hub.client.startNew(Fails);

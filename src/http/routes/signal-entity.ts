@@ -14,6 +14,7 @@ import type { Front, ManagementRequest, Route } from '../front.ts';
 import { hasJsonMediaType, jsonBody, textBody } from '../plugins/json-body.ts';
 import { Problem } from '../problem.ts';
 import type { Query } from '../query.ts';
+import { traceContextOf } from '../plugins/tracing.ts';
 
 /**
  * 202 says that the operation is queued, not that it will succeed; the entity need not exist. Without a key it is the
@@ -81,12 +82,14 @@ export async function send(
   const entity = entityOf(to.name, to.key);
   const input = inputOf(request);
   const { operation, scheduledTime } = to;
+  const traceContext = traceContextOf(request);
   try {
     await front.client(request).signalEntityText({
       entity,
       operation,
       ...(input === undefined ? {} : { input }),
       ...(scheduledTime === undefined ? {} : { scheduledTime }),
+      ...(traceContext === undefined ? {} : { traceContext }),
     });
   } catch (error) {
     throw toEntityProblem(error);
