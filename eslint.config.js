@@ -183,7 +183,7 @@ export default defineConfig(
   },
   { files: ['samples/**'], extends: [perdure.configs.recommended] },
   {
-    files: ['test/**', 'samples/**'],
+    files: ['test/**', 'samples/**', 'chaos/**'],
     rules: {
       // Bodies of answers are whatever the service sent; the assertion that follows is their check.
       '@typescript-eslint/no-unsafe-assignment': 'off',

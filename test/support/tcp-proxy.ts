@@ -4,6 +4,7 @@
  * statement was executed and before its answer arrives.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 
 /** What happens to the connection that next sends a statement. */
@@ -31,6 +32,8 @@ interface Link {
   swallowing: Trap | undefined;
   /** Nothing passes, and nobody is told. */
   dead: boolean;
+  /** What is held up. */
+  late: Promise<void> | undefined;
 }
 
 const readyForQuery = 'Z'.charCodeAt(0);
@@ -43,6 +46,7 @@ export class TcpProxy {
   #traps: Trap[] = [];
   #holes = false;
   #refusing = false;
+  #delayMs = 0;
 
   private constructor(url: string) {
     this.#url = new URL(url);
@@ -50,15 +54,18 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#accept(client));
   }
 
-  /** Opens a proxy to the server of a connection URL; closed when the test is over. */
-  static async open(url: string): Promise<TcpProxy> {
+  /** Opens a proxy to the server of a connection URL; closed when the test is over, or by whoever opened it elsewhere. */
+  static async open(
+    url: string,
+    { whenFinished = onTestFinished }: { readonly whenFinished?: (close: () => Promise<void>) => void } = {},
+  ): Promise<TcpProxy> {
     const proxy = new TcpProxy(url);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     const address = proxy.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
     proxy.#url.hostname = '127.0.0.1';
     proxy.#url.port = String(address.port);
-    onTestFinished(() => proxy.close());
+    whenFinished(() => proxy.close());
     return proxy;
   }
 
@@ -97,6 +104,11 @@ export class TcpProxy {
     this.resetAll();
   }
 
+  /** From now on everything that the server says arrives so much later; with 0 at once. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
   /** New connections work again. Those that vanished stay vanished. */
   heal(): void {
     this.#holes = false;
@@ -123,6 +135,7 @@ export class TcpProxy {
       head: Buffer.alloc(0),
       swallowing: undefined,
       dead: this.#holes,
+      late: undefined,
     };
     this.#links.add(link);
     client.on('data', (chunk: Buffer) => this.#fromClient(link, chunk));
@@ -152,8 +165,21 @@ export class TcpProxy {
   #fromServer(link: Link, chunk: Buffer): void {
     const answered = this.#follow(link, chunk);
     if (link.dead) return;
-    if (link.swallowing === undefined) link.client.write(chunk);
+    if (link.swallowing === undefined) this.#pass(link, chunk);
     else if (answered) this.#spring(link, link.swallowing);
+  }
+
+  /** To the client, in order. */
+  #pass(link: Link, chunk: Buffer): void {
+    if (this.#delayMs === 0 && link.late === undefined) {
+      link.client.write(chunk);
+      return;
+    }
+    const passed = Promise.all([link.late, sleep(this.#delayMs)]).then(() => {
+      if (!link.dead) link.client.write(chunk);
+      if (link.late === passed) link.late = undefined;
+    });
+    link.late = passed;
   }
 
   /** Keeps count of the server's messages. @returns whether one of them said that it is ready for the next query */
