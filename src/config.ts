@@ -27,7 +27,7 @@ import type { RetentionOptions } from './model/retention.ts';
 import { tracesConfig, type TracesConfig } from './traces-config.ts';
 import type { Versioning } from './model/versions.ts';
 
-export { ConfigError } from './settings.ts';
+export { ConfigError, readDuration } from './settings.ts';
 
 /** For those who read settings that are none of the service. */
 export const environment: Environment = process.env;
@@ -193,14 +193,6 @@ export function readHubConfig({ flags, env = process.env }: ConfigSources): HubC
     taskHub: setting(env, '--task-hub', flags.taskHub, 'PERDURE_TASK_HUB').text ?? 'default',
     retention: retentionConfig(flags, env),
   };
-}
-
-/**
- * A time such as `30m`, `24h` or `90d`, in ms.
- * @throws ConfigError
- */
-export function readDuration(flagName: string, text: string): number {
-  return duration({ text, names: flagName }, 0);
 }
 
 /** @throws ConfigError for the first setting that cannot be used */

@@ -81,6 +81,7 @@ export type { AccessKey, AuditEntry, AuditFilter, AuditPage, AuditRecord, Origin
 export { DurableError, type DurableErrorCode } from './model/errors.ts';
 export { defineEvent, type EventDefinition } from './model/events.ts';
 export { SchemaError, type SchemaIssue } from './model/schema.ts';
+export type { Explanation, Reason, ReasonKind, Suggestion } from './model/explanation.ts';
 export { NonRetriableError, type Failure } from './model/failure.ts';
 export type { HistoryEvent } from './model/history.ts';
 export type { OrchestrationHistory } from './model/orchestration-history.ts';

@@ -119,6 +119,14 @@ export function duration({ text, names }: Setting, fallback: number): number {
   throw new ConfigError(`${names} must be a time such as 30m, 24h or 90d, not '${text}'.`);
 }
 
+/**
+ * A time such as `30m`, `24h` or `90d`, in ms.
+ * @throws ConfigError
+ */
+export function readDuration(flagName: string, text: string): number {
+  return duration({ text, names: flagName }, 0);
+}
+
 export function linkTtl(given: Setting): number {
   const ms = duration(given, 7 * dayMs);
   if (ms > 0 && ms <= 366 * dayMs) return ms;

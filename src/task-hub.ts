@@ -11,8 +11,11 @@ import { LocalClient } from './client/local-client.ts';
 import type { Placement } from './client/local-client-parts.ts';
 import { LocalStatusEvents } from './client/local-status-events.ts';
 import { openOnce } from './client/once.ts';
+import type { Explainer } from './client/explainer.ts';
+import { culpritFinder } from './client/culprit.ts';
 import { Pruning } from './client/pruning.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
+import { explainInstance } from './core/state/explain-instance.ts';
 import { planRewind } from './core/state/rewind.ts';
 import type { FunctionDefinition } from './model/functions.ts';
 import type { Versioning } from './model/versions.ts';
@@ -26,6 +29,7 @@ import { migrate } from './store/postgres/migrate.ts';
 import { positive, prepareHubWorker, type HubWorker } from './hub-worker.ts';
 import type { DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
+import { awaitedEvents, orchestrationsOf } from './worker/in-process/awaited-events.ts';
 import { WebhookSender } from './worker/in-process/built-in/webhook-sender.ts';
 import { WebhookDelivery } from './worker/webhook-delivery.ts';
 import type { WebhookRules } from './client/webhooks.ts';
@@ -206,6 +210,7 @@ export function openTaskHub(
     pollMs,
     maxPayloadLength,
     maxInstanceIdLength,
+    functions,
     declared: new DeclaredValues(functions),
     ...(versioning.defaultVersion === undefined ? {} : { defaultVersion: versioning.defaultVersion }),
     ...(worker ? { placement: worker } : {}),
@@ -256,6 +261,7 @@ function openClients(
     readonly pollMs: number;
     readonly maxPayloadLength: number;
     readonly maxInstanceIdLength: number;
+    readonly functions: readonly FunctionDefinition[];
     readonly declared: DeclaredValues;
     readonly defaultVersion?: string;
     readonly placement?: Placement;
@@ -264,6 +270,7 @@ function openClients(
 ): ClientSource & { close(): void } {
   const waiters = new CompletionWaiters(store, options.pollMs);
   const events = new LocalStatusEvents(store, options.pollMs);
+  const explainer: Explainer = { explain: explainInstance, findCulprit: culpritFinder(store.access) };
   const parts = {
     store,
     waiters,
@@ -273,11 +280,17 @@ function openClients(
     maxInstanceIdLength: options.maxInstanceIdLength,
     placement: options.placement,
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
+    explainer,
     planRewind,
     tracing: new ClientSpans(),
     ...(options.defaultVersion === undefined ? {} : { defaultVersion: options.defaultVersion }),
   };
   const { declared, taskHub: served } = options;
+  const known = orchestrationsOf(options.functions);
+  const here: Explainer = {
+    ...explainer,
+    awaitedEvents: (instance, history) => awaitedEvents(known, instance, history),
+  };
   const isServed = (taskHub: string): boolean => taskHub.toLowerCase() === served.toLowerCase();
   const opened = new Map<string, LocalClient>();
   return {
@@ -287,7 +300,7 @@ function openClients(
       const known = opened.get(taskHub);
       if (known) return known;
       // What other hubs run is not known here.
-      const client = new LocalClient(taskHub, isServed(taskHub) ? { ...parts, declared } : parts);
+      const client = new LocalClient(taskHub, isServed(taskHub) ? { ...parts, declared, explainer: here } : parts);
       // Names come from requests: what is remembered of them stays small.
       if (opened.size < 1_000) opened.set(taskHub, client);
       return client;

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { countsCommand } from './commands/counts.ts';
 import { entitiesCommand } from './commands/entities.ts';
 import { exportCommand, type ExportRequest } from './commands/export.ts';
+import { explainCommand } from './commands/explain.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand, type ImportRequest } from './commands/import.ts';
 import { keysCommand, type KeysRequest } from './commands/keys.ts';
@@ -60,6 +61,7 @@ export function createProgram(actions: CliActions, version: string, at: Surround
       [
         listCommand(at),
         statusCommand(at),
+        explainCommand(at),
         historyCommand(at),
         countsCommand(at),
         startNewCommand(at),

@@ -1,5 +1,6 @@
 import type { AuditNote } from '../model/access.ts';
 import type { EntityClient } from './entity-client.ts';
+import type { Explanation } from '../model/explanation.ts';
 import type { EventDefinition } from '../model/events.ts';
 import type { OrchestrationInstance, RuntimeStatus, Tags } from '../model/instance.ts';
 import type { ListingClient } from './listing-client.ts';
@@ -128,6 +129,13 @@ export interface OrchestrationClient extends EntityClient, ListingClient {
    * @returns `undefined` when the hub has no instance of that id
    */
   getHistory(instanceId: string): Promise<OrchestrationHistory | undefined>;
+
+  /**
+   * Says what an instance waits for or why it does not move, since when, and what would move it. Looks at its history, its
+   * workers, queue and locks; which event it waits for only a process that has its code can tell.
+   * @returns `undefined` when the hub has no orchestration of that id
+   */
+  explain(instanceId: string): Promise<Explanation | undefined>;
 
   /**
    * Sends an event. It is kept until the orchestrator waits for it.

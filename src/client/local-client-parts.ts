@@ -4,6 +4,7 @@ import type { NewInstance, RewindPlan, StartOffer } from '../model/work.ts';
 import type { ClientStore } from '../store/store.ts';
 import type { CompletionWaiters } from './completion-waiters.ts';
 import type { DeclaredValues } from './declared-values.ts';
+import type { Explainer } from './explainer.ts';
 import type { KnownFunctions } from './known-functions.ts';
 import type { WebhookRules } from './webhooks.ts';
 import type { ClientTracing } from './client-tracing.ts';
@@ -38,6 +39,7 @@ export interface LocalClientParts {
   readonly webhooks?: WebhookRules;
   /** Absent: no spans, and no context is passed on. */
   readonly tracing?: ClientTracing;
+  readonly explainer: Explainer;
   /** Says what a rewind undoes. */
   readonly planRewind: RewindPlanner;
 }

@@ -49,7 +49,7 @@ import { webhookOf } from './webhooks.ts';
 import type { LocalClientParts } from './local-client-parts.ts';
 import { RecentStarts } from './recent-starts.ts';
 import type { BulkOperation, BulkOptions, BulkOutcome } from './listing-client.ts';
-import { LocalListingClient } from './local-listing-client.ts';
+import { LocalExplainingClient } from './local-explaining-client.ts';
 import { purge } from './purge.ts';
 import { toTextEvent, toTextStart } from './to-text.ts';
 
@@ -57,7 +57,7 @@ const defaultWaitMs = 10_000;
 /** What every reader of a time understands. */
 const latestStart = Date.UTC(9999, 11, 31);
 
-export class LocalClient extends LocalListingClient implements LocalOrchestrationClient {
+export class LocalClient extends LocalExplainingClient implements LocalOrchestrationClient {
   readonly #parts: LocalClientParts;
   readonly #recent = new RecentStarts();
   readonly #newId: () => string;

@@ -22,13 +22,14 @@ import {
   type InstancePage,
   runtimeStatuses,
 } from '../model/instance.ts';
+import type { Explanation } from '../model/explanation.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
 import type { EventDefinition } from '../model/events.ts';
 import { type OrchestrationHistory, toOrchestrationHistory } from '../model/orchestration-history.ts';
 import { type Answer, expectDone, isMissing, type Meaning, readJson } from './answers.ts';
 import { HttpEntityClient } from './http-entity-client.ts';
 import { filterParameters, startParameters, tokenOf } from './parameters.ts';
-import { readCount, readInstance, readList, readObject, readText } from './stored.ts';
+import { readCount, readExplanation, readInstance, readList, readObject, readText } from './stored.ts';
 import { pause, segment, type Transport } from './transport.ts';
 
 /** The client of a service elsewhere: all verbs, and answers with links to that service. */
@@ -99,6 +100,15 @@ export class FetchClient extends HttpEntityClient implements HttpClient {
   async getHistory(instanceId: string): Promise<OrchestrationHistory | undefined> {
     const instance = await this.getStatus(instanceId, { showHistory: true });
     return instance && toOrchestrationHistory(instance);
+  }
+
+  async explain(instanceId: string): Promise<Explanation | undefined> {
+    if (cannotExist(instanceId)) return undefined;
+    const path = `/instances/${encodeURIComponent(instanceId)}/explain`;
+    const answer = await this.#transport.send({ method: 'GET', path, repeatable: true });
+    if (isMissing(answer)) return undefined;
+    expectDone(answer);
+    return readExplanation(readJson(answer));
   }
 
   async getStatusBy(

@@ -31,6 +31,7 @@ export { EntityId } from '../model/entity-id.ts';
 export type { CleanedEntities, EntityFilter, EntityMetadata, EntityPage } from '../model/entity-work.ts';
 export { DurableError, type DurableErrorCode } from '../model/errors.ts';
 export { defineEvent, type EventDefinition } from '../model/events.ts';
+export type { Explanation, Reason, ReasonKind, Suggestion } from '../model/explanation.ts';
 export type { Failure } from '../model/failure.ts';
 export type { HistoryEvent } from '../model/history.ts';
 export type {

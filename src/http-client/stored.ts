@@ -1,10 +1,12 @@
 /** Instances and entities as they come over the wire, back to what the verbs return: times become dates again. */
 import type { EntityMetadata } from '../model/entity-work.ts';
+import type { Explanation } from '../model/explanation.ts';
 import { DurableError } from '../model/errors.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
 
 const instanceTimes = ['createdAt', 'lastUpdatedAt', 'completedAt', 'scheduledStartAt'] as const;
 const entityTimes = ['lastModifiedAt'] as const;
+const spanTimes = ['since', 'until'] as const;
 
 /** @throws DurableError `ServiceUnavailable` for what is no instance */
 export function readInstance(value: unknown): OrchestrationInstance {
@@ -14,6 +16,13 @@ export function readInstance(value: unknown): OrchestrationInstance {
 /** @throws DurableError `ServiceUnavailable` for what is no entity */
 export function readEntity(value: unknown): EntityMetadata {
   return withDates(value, entityTimes) as unknown as EntityMetadata;
+}
+
+/** @throws DurableError `ServiceUnavailable` for what is no explanation */
+export function readExplanation(value: unknown): Explanation {
+  const object = withDates(value, [...spanTimes, 'at']);
+  const reasons = readList(object['reasons'], (one) => dated(readObject(one), spanTimes));
+  return { ...object, reasons } as unknown as Explanation;
 }
 
 /** @throws DurableError `ServiceUnavailable` for what is no list */
@@ -43,6 +52,10 @@ export function readCount(value: unknown): number {
 function withDates(value: unknown, times: readonly string[]): Readonly<Record<string, unknown>> {
   const object = readObject(value);
   readText(object['instanceId']);
+  return dated(object, times);
+}
+
+function dated(object: Readonly<Record<string, unknown>>, times: readonly string[]): Readonly<Record<string, unknown>> {
   const dates = times.map((name): [string, Date | null] => {
     const time = object[name];
     return [name, time === null ? null : new Date(readText(time))];

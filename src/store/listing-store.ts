@@ -1,4 +1,5 @@
 /** The part of the storage port that is about many instances at once. */
+import type { Obstacles } from '../model/explanation.ts';
 import type { FoundPage, InstanceCounts, InstanceFilter, InstancePage, InstanceStatus } from '../model/instance.ts';
 import type { InstanceKey } from '../model/work.ts';
 
@@ -27,6 +28,8 @@ export interface WatchStore {
 
 /** None of it is on the way of orchestrations. */
 export interface ListingStore extends WatchStore {
+  /** What keeps a live instance where it is; `undefined` when it is not live. One look, by key, without locks. */
+  findObstacles(key: InstanceKey): Promise<Obstacles | undefined>;
   /**
    * Pages by instance id (by creation time when the filter has a time or status). Where little matches, a page may be short,
    * even empty, and there is more all the same: the token says so.

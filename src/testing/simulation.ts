@@ -9,6 +9,7 @@ import type { WaitOptions } from '../client/client.ts';
 import { DeclaredValues } from '../client/declared-values.ts';
 import { KnownFunctions } from '../client/known-functions.ts';
 import { LocalClient } from '../client/local-client.ts';
+import { explainInstance } from '../core/state/explain-instance.ts';
 import { planRewind } from '../core/state/rewind.ts';
 import { isTerminal, type OrchestrationInstance } from '../model/instance.ts';
 import type { TurnCommit } from '../model/work.ts';
@@ -223,6 +224,11 @@ export class Simulation {
       declared,
       placement: { offer: async (hubId, start) => this.#life?.worker.offer(hubId, start) },
       planRewind,
+      explainer: {
+        explain: explainInstance,
+        awaitedEvents: async (instance, history) =>
+          (await this.#executor.awaitedEvents(instance, history)).map((name) => ({ name, since: null })),
+      },
       newId: this.#newId,
     });
   }

@@ -1,13 +1,13 @@
 /** Runs the functions of an environment: the real executor, which counts calls and knows mocks. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Replay } from '../core/replay/replay.ts';
 import type { EntityBatch, EntityBatchOutcome } from '../model/entity-work.ts';
-import { isOrchestration, type FunctionDefinition, type OrchestrationDefinition } from '../model/functions.ts';
+import type { FunctionDefinition } from '../model/functions.ts';
 import type { HistoryEvent } from '../model/history.ts';
-import { VersionedDefinitions, type Version } from '../model/versions.ts';
+import type { Version } from '../model/versions.ts';
 import type { ActivityOutcome, ActivityWork, FunctionNames } from '../model/work.ts';
 import type { ActivityCancellation, Executor, OrchestrationRun, RunTarget } from '../worker/executor.ts';
 import type { UserLogWriter } from '../worker/in-process/activity-context.ts';
+import { awaitedNames, orchestrationsOf } from '../worker/in-process/awaited-events.ts';
 import { InProcessExecutor } from '../worker/in-process/in-process-executor.ts';
 import type { ActivityCalls, BegunCall } from './activity-calls.ts';
 import type { ChosenFunctions } from './functions.ts';
@@ -69,22 +69,7 @@ export class TestExecutor implements Executor {
 
   /** The names of the external events that an instance with this history waits for. */
   async awaitedEvents(target: RunTarget, history: readonly HistoryEvent[]): Promise<readonly string[]> {
-    const known = new VersionedDefinitions<OrchestrationDefinition<never, unknown>>();
-    for (const definition of this.#options.chosen.functions.filter(isOrchestration)) known.add(definition);
-    const definition = known.find(target.name, target.version);
-    if (definition === undefined) return [];
-    const { instanceId } = target;
-    const replay = new Replay({
-      instanceId,
-      orchestrator: (context, input) => definition.run(context, input),
-      schemas: definition.schemas,
-    });
-    try {
-      await replay.advance({ history, newEvents: [] });
-      return replay.awaitedEvents;
-    } finally {
-      replay.dispose();
-    }
+    return (await awaitedNames(orchestrationsOf(this.#options.chosen.functions), target, history)) ?? [];
   }
 
   hasActivity(name: string, version: Version): boolean {

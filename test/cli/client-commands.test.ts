@@ -171,6 +171,21 @@ describe('wait', () => {
   });
 });
 
+describe('explain', () => {
+  test('says it in a sentence, with what would move it', async () => {
+    const id = await service.api.running('WaitGo');
+    const out = await waitFor(async () => {
+      const said = await ok(['explain', id]);
+      return said.includes("event 'Go'") && said;
+    });
+    expect(out).toMatch(
+      /^'\w+' \(WaitGo\) is Running: it waits for the event 'Go', for .*\.\n {2}perdure raise-event /,
+    );
+    expect(await json(['explain', id])).toMatchObject({ kind: 'event', since: expect.stringMatching(/^\d{4}-.*Z$/) });
+    expect(await cli(['explain', 'nobody'])).toMatchObject({ code: 3, out: '' });
+  });
+});
+
 describe('verbs on one instance', () => {
   test('do what they say, and say it', async () => {
     const id = await service.api.running('WaitGo');

@@ -58,6 +58,33 @@ export function clientContract(open: (taskHub?: string) => OrchestrationClient):
     return id;
   };
 
+  describe('an explanation', () => {
+    test('says in a sentence what an instance waits for, since when, and what would move it', async () => {
+      const id = await running();
+      const explained = await waitFor(
+        async () => {
+          const now = await open().explain(id);
+          return now?.kind === 'event' && now;
+        },
+        { what: `${id} to wait` },
+      );
+      const since = expect.any(Date);
+      expect(explained).toEqual({
+        ...{ instanceId: id, name: 'WaitGo', runtimeStatus: 'Running', kind: 'event', since, until: null, at: since },
+        sentence: expect.stringContaining("it waits for the event 'Go', for "),
+        reasons: [
+          { kind: 'event', text: "it waits for the event 'Go'", since, until: null, subject: 'Go', worker: null },
+        ],
+        suggestions: [{ command: `perdure raise-event ${id} Go --data <json>`, effect: 'sends the event' }],
+      });
+    });
+
+    test('is none of what is not there', async () => {
+      for (const id of ['nobody', '..', 'a\u0000b', '']) expect(await open().explain(id)).toBeUndefined();
+      expect(await open('no-such-hub').explain('nobody')).toBeUndefined();
+    });
+  });
+
   describe('a start', () => {
     test('returns the id, and what was started shows all that was said', async () => {
       const id = await open().startNew('WaitGo', {

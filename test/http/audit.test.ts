@@ -27,6 +27,19 @@ const steer = (id: string, operation: string, headers: Record<string, string> = 
   api.post(`/instances/${id}/${operation}`, { headers });
 
 describe('records', () => {
+  test('say by whom an instance was suspended, when somebody asks why it does not move', async () => {
+    const id = await it6.api.running('WaitGo');
+    expectEmpty(await steer(id, 'suspend?reason=night%20shift'), 202);
+    await it6.api.reach(id, 'Suspended');
+    const answer = await api.get(`/instances/${id}/explain`, { headers: system });
+    expect(answer.statusCode, answer.body).toBe(200);
+    expect(answer.json()).toMatchObject({
+      kind: 'suspended',
+      reasons: [{ text: 'it was suspended by system (night shift)' }, {}],
+    });
+    expectEmpty(await api.get('/instances/nobody/explain', { headers: system }), 404);
+  });
+
   test('of terminate, suspend, resume, restart and purge say everything', async () => {
     const id = await it6.api.running('WaitGo', undefined, 'steered');
     const suspended = await steer(id, 'suspend?reason=too%20early');

@@ -3,6 +3,7 @@ import type { Route } from '../front.ts';
 import { bulk } from './bulk.ts';
 import { countInstances } from './count-instances.ts';
 import { deleteEntity } from './delete-entity.ts';
+import { explainInstance } from './explain-instance.ts';
 import { getEntity } from './get-entity.ts';
 import { getInstance } from './get-instance.ts';
 import { hubEvents } from './hub-events.ts';
@@ -29,6 +30,7 @@ export const routes: readonly Route[] = [
   listInstances,
   countInstances,
   getInstance,
+  explainInstance,
   instanceEvents,
   hubEvents,
   raiseEvent,

@@ -14,6 +14,7 @@ import type {
 } from '../../client/client.ts';
 import type { BulkOperation, BulkOptions, BulkOutcome } from '../../client/listing-client.ts';
 import { DurableError } from '../../model/errors.ts';
+import type { Explanation } from '../../model/explanation.ts';
 import type { OrchestrationHistory } from '../../model/orchestration-history.ts';
 import type { InstanceCounts, InstanceFilter, InstancePage, OrchestrationInstance } from '../../model/instance.ts';
 import { type LinkSigner, signFunction } from '../link-signer.ts';
@@ -105,6 +106,10 @@ export class TriggerClient extends ForwardedEntityClient implements DurableClien
 
   getStatus(instanceId: string, options?: GetStatusOptions): Promise<OrchestrationInstance | undefined> {
     return this.#client.getStatus(instanceId, options);
+  }
+
+  explain(instanceId: string): Promise<Explanation | undefined> {
+    return this.#client.explain(instanceId);
   }
 
   getHistory(instanceId: string): Promise<OrchestrationHistory | undefined> {

@@ -75,6 +75,7 @@ export interface StoredTask extends NewActivityTask {
 
 export interface StoredWorker {
   readonly id: WorkerId;
+  readonly name: string;
   readonly hubId: number;
   /** Names of executions that it can run. */
   readonly executables: readonly string[];

@@ -10,6 +10,7 @@ import * as clients from './clients.ts';
 import type { MemoryData } from './data.ts';
 import * as entities from './entities.ts';
 import * as listings from './listings.ts';
+import { findObstacles } from './obstacles.ts';
 import * as turns from './turns.ts';
 import * as watches from './watches.ts';
 import * as workers from './workers.ts';
@@ -53,6 +54,7 @@ export function openMemoryStore(data: MemoryData): Store {
     findByKeys: async (keys) => watches.findByKeys(data, keys),
     lookAtLive: async (hubId, after) => watches.lookAtLive(data, hubId, after),
     lookAtNew: async (hubId, after) => watches.lookAtNew(data, hubId, after),
+    findObstacles: async (key) => findObstacles(data, key),
     newestKey: async () => watches.newestKey(data),
     findSuspension: async (hubId, instanceId) => clients.findSuspension(data, hubId, instanceId),
     rewindInstance: async (request) => {

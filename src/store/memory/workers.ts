@@ -17,7 +17,15 @@ export function registerWorker(
   const workerId = String(data.nextId());
   const { activities } = functions;
   const expiresAt = now + leaseMs;
-  data.workers.set(workerId, { id: workerId, hubId, executables: toExecutableNames(functions), activities, expiresAt });
+  const { name } = worker;
+  data.workers.set(workerId, {
+    id: workerId,
+    name,
+    hubId,
+    executables: toExecutableNames(functions),
+    activities,
+    expiresAt,
+  });
   return { workerId, now, alone };
 }
 

@@ -16,6 +16,7 @@ import { Hubs } from './hubs.ts';
 import { Instances } from './instances.ts';
 import { lentConnection } from './lent-connection.ts';
 import type { Listings } from './listings.ts';
+import { ObstacleQueries } from './obstacles.ts';
 import { Rewinds } from './rewinds.ts';
 import { nowMs, type Runner, statement, type Tables } from './sql.ts';
 import { Starts } from './starts.ts';
@@ -45,6 +46,7 @@ export function clientStore(
   const entityQueries = new EntityQueries(runner, tables);
   const watches = new Watches(runner, tables);
   const workers = new Workers(runner, tables);
+  const obstacles = new ObstacleQueries(runner, tables);
   const clock = statement('clock', `select ${nowMs} as now`);
   const addWebhook = insertWebhook(tables);
   const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
@@ -97,6 +99,7 @@ export function clientStore(
     findByKeys: (keys) => watches.findByKeys(keys),
     lookAtLive: (hubId, after) => watches.lookAtLive(hubId, after),
     lookAtNew: (hubId, after) => watches.lookAtNew(hubId, after),
+    findObstacles: (key) => obstacles.find(key),
     newestKey: () => watches.newestKey(),
     findSuspension: (hubId, instanceId) => instances.findSuspension(hubId, instanceId),
     rewindInstance: async (request) => {
@@ -166,6 +169,7 @@ function withStoreErrors(store: ClientStore): ClientStore {
     findByKeys: wrap(store.findByKeys),
     lookAtLive: wrap(store.lookAtLive),
     lookAtNew: wrap(store.lookAtNew),
+    findObstacles: wrap(store.findObstacles),
     newestKey: wrap(store.newestKey),
     findSuspension: wrap(store.findSuspension),
     rewindInstance: wrap(store.rewindInstance),

@@ -9,6 +9,7 @@ import { listings } from './listings.ts';
 import { messages } from './messages.ts';
 import { nextExecutions } from './next-executions.ts';
 import { notifications } from './notifications.ts';
+import { obstacles } from './obstacles.ts';
 import { outgoing } from './outgoing.ts';
 import { payloads } from './payloads.ts';
 import { purge } from './purge.ts';
@@ -38,6 +39,7 @@ const suites = [
   suspensions,
   listings,
   watches,
+  obstacles,
   terminatePending,
   payloads,
   histories,
