@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import type { MetricsStore } from '../store/metrics-store.ts';
 import type { WorkerSnapshot } from '../worker/counters.ts';
 import type { HttpCounts } from './http-counts.ts';
+import { WorkerLedger } from './worker-ledger.ts';
 
 /** Where the counts of workers come from: this thread, or others that are asked. */
 export type WorkerSource = () => readonly WorkerSnapshot[] | Promise<readonly WorkerSnapshot[]>;
@@ -22,6 +23,7 @@ export class HubMetrics {
   readonly #parts: HubMetricsParts;
   readonly #workers: WorkerSource[] = [];
   readonly #servers: HttpCounts[] = [];
+  readonly #ledger = new WorkerLedger();
   #registry: Promise<Registry> | undefined;
 
   constructor(parts: HubMetricsParts) {
@@ -45,7 +47,8 @@ export class HubMetrics {
   registry(): Promise<Registry> {
     this.#registry ??= import('./registry.ts').then(({ openRegistry }) =>
       openRegistry(this.#parts, {
-        workers: async () => (await Promise.all(this.#workers.map(async (source) => source()))).flat(),
+        workers: async () =>
+          this.#ledger.take((await Promise.all(this.#workers.map(async (source) => source()))).flat()),
         requests: () => this.#servers.flatMap((server) => server.all),
       }),
     );

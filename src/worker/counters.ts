@@ -2,6 +2,7 @@
  * What a worker has done so far, as numbers on plain objects: counting costs an addition, and nothing is made of them
  * until somebody asks (`metrics/`). A snapshot is data, so that it can travel from a thread of its own.
  */
+import { randomUUID } from 'node:crypto';
 import type { EntityBatchOutcome } from '../model/entity-work.ts';
 import type { FunctionNames, TurnCommit } from '../model/work.ts';
 import type { LiveInstance } from './live-instances.ts';
@@ -69,6 +70,8 @@ interface WorkerTotals {
 
 /** All that a worker has counted. */
 export interface WorkerCounts extends Readonly<WorkerTotals> {
+  /** Whose they are. Never shown. */
+  readonly id: string;
   /** By registered name; what is not registered is `other`. */
   readonly orchestrations: Readonly<Record<string, OrchestrationCounts>>;
   readonly activities: Readonly<Record<string, ActivityCounts>>;
@@ -88,6 +91,7 @@ export interface WorkerSnapshot extends WorkerCounts {
 export const otherName = 'other';
 
 export class WorkerCounters {
+  readonly #id = randomUUID();
   readonly totals: WorkerTotals = {
     ...{ turns: 0, replays: 0, replayedEvents: 0, lostFences: 0, refusedTurns: 0, lostLeases: 0 },
     ...{ takenOverInstances: 0, poisonedInstances: 0 },
@@ -114,6 +118,7 @@ export class WorkerCounters {
   get counts(): WorkerCounts {
     return {
       ...this.totals,
+      id: this.#id,
       orchestrations: this.#orchestrations.byName,
       activities: this.#activities.byName,
       entities: this.#entities.byName,

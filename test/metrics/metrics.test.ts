@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FastifyInstance } from 'fastify';
+import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import { readConfig, type StartFlags } from '../../src/config.ts';
 import { createMonitor } from '../../src/http/monitor.ts';
@@ -13,6 +14,7 @@ import { WorkerCounters } from '../../src/worker/counters.ts';
 import { countStore } from '../../src/worker/counting.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { freshName } from '../support/task-hubs.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { MetricsPage } from './page.ts';
 
 const work = activity('Work', (fails: boolean) => {
@@ -257,6 +259,32 @@ describe('metrics that are put together', () => {
     expect(seen.value(`${metric}_count`, { name: 'other' })).toBe(2);
     expect(seen.value(`${metric}_bucket`, { name: 'Known', le: '1' })).toBe(1);
     expect(seen.value('perdure_live_instances', { state: 'owned' })).toBe(4);
+  });
+
+  test('never fall: what a worker has counted stays when it is gone, but not what it was doing', async () => {
+    const metrics = new HubMetrics({ taskHub: 'hub', store, version: '1' });
+    const workers = Array.from({ length: 40 }, () => new WorkerCounters(names));
+    for (const worker of workers) worker.startWaited('Known', 1_000);
+    let there = workers;
+    metrics.addWorkers(() => there.map((worker) => ({ ...worker.counts, ...rest })));
+    const look = async () => {
+      const seen = new MetricsPage(await metrics.text());
+      const metric = 'perdure_orchestration_schedule_to_start_seconds';
+      return [
+        seen.value(`${metric}_count`, { name: 'Known' }),
+        seen.value(`${metric}_bucket`, { name: 'Known', le: '1' }),
+        seen.value('perdure_live_instances', { state: 'owned' }),
+      ];
+    };
+    // What a page says is good for a moment.
+    const soon = (wanted: readonly number[]) => waitFor(async () => isDeepStrictEqual(await look(), wanted));
+    await soon([40, 40, 80]);
+    there = workers.slice(0, 1);
+    await soon([40, 40, 2]);
+    there = workers.slice(38);
+    await soon([40, 40, 4]);
+    workers[39]?.startWaited('Known', 1_000);
+    await soon([41, 41, 4]);
   });
 
   test('count what a worker loses', async () => {
