@@ -17,14 +17,15 @@ import {
   setting,
   trustProxy,
   versionText,
-  workers,
   ConfigError,
 } from './settings.ts';
 import { httpLimitsConfig, type HttpLimitsConfig, type HttpLimitsFlags } from './http-limits-config.ts';
 import { listenConfig, monitorConfig, type ListenConfig, type MonitorConfig } from './listen-config.ts';
 import { retentionConfig, type RetentionFlags } from './retention-settings.ts';
 import type { RetentionOptions } from './model/retention.ts';
+import { storageLimitsConfig, type StorageLimitsConfig, type StorageLimitsFlags } from './storage-limits.ts';
 import { tracesConfig, type TracesConfig } from './traces-config.ts';
+import { type IsolationConfig, type IsolationFlags, isolationConfig, workers } from './isolation-settings.ts';
 import type { Versioning } from './model/versions.ts';
 
 export { ConfigError, readDuration } from './settings.ts';
@@ -50,8 +51,6 @@ export interface HttpConfig extends ListenConfig {
   readonly limits: HttpLimitsConfig;
 }
 
-const mebi = 1_048_576;
-
 const matchStrategies = ['None', 'Strict', 'CurrentOrOlder'] as const;
 const failureStrategies = ['Reject', 'Fail'] as const;
 
@@ -72,17 +71,6 @@ export interface DurableHttpConfig {
   readonly maxResponseBytes: number;
 }
 
-/** How large what is stored may become. Lengths are in UTF-16 units of JSON. */
-export interface StorageLimitsConfig {
-  readonly maxPayloadLength: number;
-  readonly maxTurnLength: number;
-  readonly maxHistoryLength: number;
-  readonly maxHistoryEvents: number;
-  readonly maxActionsPerTurn: number;
-  readonly maxCustomStatusBytes: number;
-  readonly maxInstanceIdLength: number;
-}
-
 /** All settings of `perdure start`. */
 export interface Config {
   /** `undefined` starts the embedded Postgres. */
@@ -91,8 +79,9 @@ export interface Config {
   readonly dataDir: string;
   readonly taskHub: string;
   readonly schema: string;
-  /** `false` serves HTTP only. */
-  readonly worker: boolean;
+  /** Threads that work; 0 serves HTTP only. */
+  readonly workers: number;
+  readonly isolation: IsolationConfig;
   readonly leaseMs: number;
   readonly pollMs: number;
   /** How long audit records are kept; 0: for ever. */
@@ -113,7 +102,7 @@ export interface Config {
 }
 
 /** Flags as they stand on the command line, by their names in camel case. */
-export interface StartFlags extends RetentionFlags, HttpLimitsFlags {
+export interface StartFlags extends RetentionFlags, HttpLimitsFlags, IsolationFlags, StorageLimitsFlags {
   readonly databaseUrl?: string;
   readonly directDatabaseUrl?: string;
   readonly dataDir?: string;
@@ -129,7 +118,6 @@ export interface StartFlags extends RetentionFlags, HttpLimitsFlags {
   readonly rateLimit?: string;
   readonly auditRetention?: string;
   readonly webhookSecret?: string;
-  readonly workers?: string;
   readonly monitorPort?: string;
   /** `--no-http` makes it false. */
   readonly http?: boolean;
@@ -142,13 +130,6 @@ export interface StartFlags extends RetentionFlags, HttpLimitsFlags {
   readonly httpAllow?: string;
   readonly httpPollMs?: string;
   readonly httpMaxResponseBytes?: string;
-  readonly maxPayloadLength?: string;
-  readonly maxTurnLength?: string;
-  readonly maxHistoryLength?: string;
-  readonly maxHistoryEvents?: string;
-  readonly maxActionsPerTurn?: string;
-  readonly maxCustomStatusBytes?: string;
-  readonly maxInstanceIdLength?: string;
   readonly workerVersion?: string;
   readonly defaultVersion?: string;
   readonly versionMatch?: string;
@@ -200,7 +181,8 @@ export function readConfig(sources: ConfigSources): Config {
   const { flags, env = process.env, isTerminal = process.stdout.isTTY } = sources;
   return {
     ...readHubConfig({ flags, env }),
-    worker: workers(setting(env, '--workers', flags.workers, 'PERDURE_WORKERS')),
+    workers: workers(setting(env, '--workers', flags.workers, 'PERDURE_WORKERS')),
+    isolation: isolationConfig(flags, env),
     leaseMs: integer(setting(env, '--lease-ms', flags.leaseMs, 'PERDURE_LEASE_MS'), {
       from: 500,
       to: 3_600_000,
@@ -250,28 +232,6 @@ function versioningConfig(flags: StartFlags, env: Environment): Versioning {
     failureStrategy:
       oneOf(setting(env, '--version-mismatch', flags.versionMismatch, 'PERDURE_VERSION_MISMATCH'), failureStrategies) ??
       'Reject',
-  };
-}
-
-function storageLimitsConfig(flags: StartFlags, env: Environment): StorageLimitsConfig {
-  const read = (
-    name: keyof StorageLimitsConfig,
-    range: { readonly from: number; readonly to: number; readonly default: number },
-  ): number => {
-    const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    return integer(
-      setting(env, `--${words}`, flags[name], `PERDURE_${words.toUpperCase().replaceAll('-', '_')}`),
-      range,
-    );
-  };
-  return {
-    maxPayloadLength: read('maxPayloadLength', { from: 1_024, to: 128 * mebi, default: 16 * mebi }),
-    maxTurnLength: read('maxTurnLength', { from: 65_536, to: 256 * mebi, default: 64 * mebi }),
-    maxHistoryLength: read('maxHistoryLength', { from: 65_536, to: 1_024 * mebi, default: 256 * mebi }),
-    maxHistoryEvents: read('maxHistoryEvents', { from: 10, to: 10_000_000, default: 1_000_000 }),
-    maxActionsPerTurn: read('maxActionsPerTurn', { from: 1, to: 1_000_000, default: 100_000 }),
-    maxCustomStatusBytes: read('maxCustomStatusBytes', { from: 2, to: mebi, default: 16_384 }),
-    maxInstanceIdLength: read('maxInstanceIdLength', { from: 32, to: 256, default: 256 }),
   };
 }
 

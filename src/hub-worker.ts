@@ -23,6 +23,8 @@ export interface HubWorker {
   /** @throws DurableError `StoreUnavailable` */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Whether it has not been able to work for long. Absent: it is. */
+  readonly isDown?: boolean;
   /** What its workers have counted. */
   snapshots(): readonly WorkerSnapshot[] | Promise<readonly WorkerSnapshot[]>;
   /** Takes a new instance before it is stored, if there is room; see `Placement`. */

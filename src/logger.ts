@@ -9,26 +9,34 @@ const redacted = ['systemKey', 'query.code', '*.query.code'].concat(
   ['headers["x-functions-key"]', 'headers.authorization'].flatMap((path) => [path, `*.${path}`]),
 );
 
+/** Takes lines of JSON. */
+export interface LogDestination {
+  write(line: string): unknown;
+}
+
+/** Where the lines of all threads go: standard output, as they are or made readable. */
+export function openLog({ format }: LogConfig): LogDestination {
+  if (format === 'json') return pino.destination({ dest: 1, sync: true });
+  // Written by this thread and at once: the last lines before an exit are the ones that matter.
+  return pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true });
+}
+
 /**
- * Creates the log, on standard output: lines for people on a terminal, JSON else.
+ * Creates a log: lines for people on a terminal, JSON else.
  * @param options.traced whether lines that are written within a trace say so
  */
-export function createLogger(config: LogConfig, { traced = false } = {}): Logger {
+export function createLogger(config: LogConfig, destination: LogDestination, { traced = false } = {}): Logger {
   const options = {
     ...(traced ? { mixin: activeTrace } : {}),
     level: config.level,
     redact: { paths: redacted, censor: '[redacted]' },
     serializers: { url: (url: unknown) => (typeof url === 'string' ? withoutKey(url) : url), req: describeRequest },
   };
-  if (config.format === 'json') {
-    return pino({
-      ...options,
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-    });
-  }
-  // Written by this thread and at once: the last lines before an exit are the ones that matter.
-  return pino(options, pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true }));
+  if (config.format !== 'json') return pino(options, destination);
+  return pino(
+    { ...options, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    destination,
+  );
 }
 
 /** The names are those of OpenTelemetry for logs that are not its own. */

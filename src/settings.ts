@@ -73,14 +73,6 @@ export function versionText(given: Setting): Setting {
   throw new ConfigError(`${given.names}: ${problem}`);
 }
 
-export function workers({ text, names }: Setting): boolean {
-  if (text === undefined || text === '1') return true;
-  if (text === '0') return false;
-  throw new ConfigError(
-    `${names} must be 1, or 0 for HTTP only, not '${text}': for more workers start more processes on the same database.`,
-  );
-}
-
 /** The value itself may hold a password, so it is not repeated in the error. */
 export function databaseUrl({ text, names }: Setting): string | undefined {
   if (text === undefined) return undefined;

@@ -8,7 +8,6 @@ import { DeclaredValues } from './client/declared-values.ts';
 import { KnownFunctions } from './client/known-functions.ts';
 import { LocalAccess } from './client/local-access.ts';
 import { LocalClient } from './client/local-client.ts';
-import type { Placement } from './client/local-client-parts.ts';
 import { LocalStatusEvents } from './client/local-status-events.ts';
 import { openOnce } from './client/once.ts';
 import type { Explainer } from './client/explainer.ts';
@@ -155,10 +154,7 @@ export function createTaskHub(options: TaskHubOptions): TaskHub {
  * The same with another worker.
  * @param openWorker makes it. Default: one in this thread, unless the options say that there is none
  */
-export function openTaskHub(
-  options: TaskHubOptions,
-  openWorker?: (parts: { readonly store: PostgresStore; readonly taskHub: string }) => HubWorker,
-): TaskHub {
+export function openTaskHub(options: TaskHubOptions, openWorker?: (store: PostgresStore) => HubWorker): TaskHub {
   if (!options.databaseUrl && options.pool === undefined) {
     throw new DurableError('InvalidArgument', 'createTaskHub needs databaseUrl or pool.');
   }
@@ -183,7 +179,8 @@ export function openTaskHub(
     log: (text, error) => logger.warn({ err: error }, text),
   });
   const metrics = new HubMetrics({ taskHub, store: store.metrics, version: packageVersion() });
-  const worker = openWorker?.({ store, taskHub }) ?? (options.worker === false ? undefined : prepareWorker.open(store));
+  const worker: HubWorker | undefined =
+    openWorker?.(store) ?? (options.worker === false ? undefined : prepareWorker.open(store));
   if (worker !== undefined) metrics.addWorkers(() => worker.snapshots());
   const webhookSender = new WebhookSender(new AddressGuard(durableHttp.allow ?? []));
   const webhooks =
@@ -213,7 +210,7 @@ export function openTaskHub(
     functions,
     declared: new DeclaredValues(functions),
     ...(versioning.defaultVersion === undefined ? {} : { defaultVersion: versioning.defaultVersion }),
-    ...(worker ? { placement: worker } : {}),
+    ...(worker ? { worker } : {}),
   });
   const auditRetentionMs = options.auditRetentionMs ?? defaults.auditRetentionMs;
   const pruning = new Pruning(async () => {
@@ -264,7 +261,7 @@ function openClients(
     readonly functions: readonly FunctionDefinition[];
     readonly declared: DeclaredValues;
     readonly defaultVersion?: string;
-    readonly placement?: Placement;
+    readonly worker?: HubWorker;
     readonly webhooks?: WebhookRules;
   },
 ): ClientSource & { close(): void } {
@@ -278,7 +275,7 @@ function openClients(
     pollMs: options.pollMs,
     maxPayloadLength: options.maxPayloadLength,
     maxInstanceIdLength: options.maxInstanceIdLength,
-    placement: options.placement,
+    placement: options.worker,
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     explainer,
     planRewind,
@@ -312,7 +309,10 @@ function openClients(
       return new LocalClient(taskHub, isServed(taskHub) ? { ...all, declared } : all);
     }),
     events,
-    ping: () => store.ping(),
+    ping: async () => {
+      if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
+      await store.ping();
+    },
     close: () => {
       waiters.close();
       events.close();

@@ -20,7 +20,7 @@ export interface Announcement {
 /** Says on standard output that the service is ready. */
 export function announce(announcement: Announcement): void {
   const { config, modules, url, logger } = announcement;
-  const fields = { taskHub: config.taskHub, worker: config.worker, ...(url === undefined ? {} : { url }) };
+  const fields = { taskHub: config.taskHub, workers: config.workers, ...(url === undefined ? {} : { url }) };
   logger.info(fields, 'ready');
   // JSON logs are for machines; only somebody who tries the sample wants prose between them.
   const journey = url !== undefined && modules.some(isOrderSample) ? orderJourney(config, url) : undefined;
@@ -53,8 +53,8 @@ function addresses({ config, triggers, url }: Announcement): readonly string[] {
 }
 
 /** Nobody shall be surprised by what disappears. */
-function retention({ worker, retention: options }: Config): readonly string[] {
-  if (!worker) return [];
+function retention({ workers, retention: options }: Config): readonly string[] {
+  if (workers === 0) return [];
   const rules = retentionRules(options);
   if (shortestRetention(rules) === 0) return ['What has ended is kept for ever (--retention 0).'];
   const first = options.exportTo === undefined ? '' : `, once it is written to ${options.exportTo}`;

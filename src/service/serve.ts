@@ -7,17 +7,21 @@ import { readConfig, type Config, type HttpConfig } from '../config.ts';
 import type { MonitorConfig } from '../listen-config.ts';
 import { createMonitor } from '../http/monitor.ts';
 import { createServer } from '../http/server.ts';
-import { createLogger } from '../logger.ts';
-import { createTaskHub, type TaskHub } from '../task-hub.ts';
+import { createLogger, openLog, type LogDestination } from '../logger.ts';
+import { openTaskHub, type TaskHub } from '../task-hub.ts';
 import { loadFunctions, type LoadedFunctions } from '../worker/in-process/load-functions.ts';
 import { announce } from './announcement.ts';
 import { databaseError, listenError, moduleError, triggerError } from './explain.ts';
 import { chooseModules } from './modules.ts';
 import { startTelemetry, type Telemetry } from './telemetry.ts';
 import { listenForShutdown, RunningParts } from './shutdown.ts';
+import { hubSettings } from './threads/hub-settings.ts';
+import { ThreadedWorkers } from './threads/threaded-workers.ts';
 
 /** How long requests that were accepted may take after a signal. */
 const httpGraceMs = 10_000;
+/** How long activities may take after a signal. */
+const activityGraceMs = 25_000;
 
 /**
  * Runs until a signal, then ends the process with 0.
@@ -28,13 +32,14 @@ export async function serve(request: StartRequest): Promise<void> {
   const modules = chooseModules({
     given: request.modules,
     workingDirectory: process.cwd(),
-    worker: config.worker,
+    worker: config.workers > 0,
   });
-  const logger = createLogger(config.log, { traced: config.traces !== undefined });
+  const logDestination = openLog(config.log);
+  const logger = createLogger(config.log, logDestination, { traced: config.traces !== undefined });
   const shutdown = listenForShutdown(logger);
   const parts = new RunningParts(logger);
   try {
-    await start({ config, modules, logger, parts, signal: shutdown.signal });
+    await start({ config, modules, logger, logDestination, parts, signal: shutdown.signal });
     await shutdown.requested;
   } catch (error) {
     // What a start says after it was interrupted is of no interest.
@@ -51,11 +56,12 @@ interface StartParts {
   readonly config: Config;
   readonly modules: readonly string[];
   readonly logger: Logger;
+  readonly logDestination: LogDestination;
   readonly parts: RunningParts;
   readonly signal: AbortSignal;
 }
 
-async function start({ config, modules, logger, parts, signal }: StartParts): Promise<void> {
+async function start({ config, modules, logger, logDestination, parts, signal }: StartParts): Promise<void> {
   // Before user code is loaded, which may look for it; ended after everything that makes spans.
   const telemetry = config.traces && (await startTelemetry(config.traces, logger));
   if (telemetry !== undefined) parts.add('traces', () => telemetry.stop());
@@ -66,7 +72,7 @@ async function start({ config, modules, logger, parts, signal }: StartParts): Pr
   signal.throwIfAborted();
   const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();
-  const hub = await startHub({ config, databaseUrl, loaded, telemetry, logger, parts });
+  const hub = await startHub({ config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts });
   signal.throwIfAborted();
   if (config.monitor !== undefined) await monitor({ ...config.monitor, hub, logger, parts, signal });
   signal.throwIfAborted();
@@ -83,36 +89,46 @@ async function startEmbedded({ config, logger, parts }: Pick<StartParts, 'config
   return server.url;
 }
 
-async function startHub(options: {
-  readonly config: Config;
-  readonly databaseUrl: string;
-  readonly loaded: LoadedFunctions;
-  readonly telemetry: Telemetry | undefined;
-  readonly logger: Logger;
-  readonly parts: RunningParts;
-}): Promise<TaskHub> {
-  const { config, databaseUrl, loaded, telemetry, logger, parts } = options;
-  const hub = createTaskHub({
-    databaseUrl,
-    ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
-    functions: loaded.functions,
-    tokenProviders: loaded.tokenProviders,
-    durableHttp: config.durableHttp,
-    // The embedded database belongs to this process: whoever worked on it before is gone.
-    endOtherLeases: config.databaseUrl === undefined,
-    taskHub: config.taskHub,
-    schema: config.schema,
-    leaseMs: config.leaseMs,
-    pollMs: config.pollMs,
-    worker: config.worker,
-    auditRetentionMs: config.auditRetentionMs,
-    retention: config.retention,
-    ...(config.webhookSecret === undefined ? {} : { webhookSecret: config.webhookSecret }),
-    versioning: config.versioning,
-    ...config.storageLimits,
-    ...(telemetry === undefined ? {} : { spanIds: telemetry.spanIds }),
-    logger,
-  });
+async function startHub(
+  options: Pick<StartParts, 'config' | 'modules' | 'logger' | 'logDestination' | 'parts'> & {
+    readonly databaseUrl: string;
+    readonly loaded: LoadedFunctions;
+    readonly telemetry: Telemetry | undefined;
+  },
+): Promise<TaskHub> {
+  const { config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts } = options;
+  const hub = openTaskHub(
+    {
+      ...hubSettings(config),
+      databaseUrl,
+      ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
+      functions: loaded.functions,
+      tokenProviders: loaded.tokenProviders,
+      worker: false,
+      auditRetentionMs: config.auditRetentionMs,
+      retention: config.retention,
+      ...(config.webhookSecret === undefined ? {} : { webhookSecret: config.webhookSecret }),
+      ...(telemetry === undefined ? {} : { spanIds: telemetry.spanIds }),
+      logger,
+    },
+    config.workers === 0
+      ? undefined
+      : (store) =>
+          new ThreadedWorkers({
+            store,
+            ...config.isolation,
+            workers: config.workers,
+            taskHub: config.taskHub,
+            leaseMs: config.leaseMs,
+            pollMs: config.pollMs,
+            stopGraceMs: activityGraceMs,
+            // The embedded database belongs to this process: whoever worked on it before is gone.
+            endOtherLeases: config.databaseUrl === undefined,
+            thread: { config, databaseUrl, modules },
+            log: logger,
+            writeLog: (line) => void logDestination.write(line),
+          }),
+  );
   parts.add('task hub', () => hub.stop());
   try {
     await hub.start();

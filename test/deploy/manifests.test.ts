@@ -56,8 +56,8 @@ describe('docker-compose.yml', () => {
     expect(services.worker.deploy.replicas).toBe(2);
     const api = await configOf(services.api.command, env('api'));
     const worker = await configOf(services.worker.command, env('worker'));
-    expect([api.worker, api.http?.host, api.http?.port]).toEqual([false, '0.0.0.0', 7071]);
-    expect([worker.worker, worker.http, worker.monitor?.port]).toEqual([true, undefined, 9464]);
+    expect([api.workers, api.http?.host, api.http?.port]).toEqual([0, '0.0.0.0', 7071]);
+    expect([worker.workers, worker.http, worker.monitor?.port]).toEqual([1, undefined, 9464]);
     expect(new URL(api.databaseUrl ?? '').hostname).toBe('postgres');
   });
 
@@ -129,9 +129,9 @@ describe('deploy/kubernetes', () => {
     const [api, worker] = pods.map(({ spec }) => spec.template.spec.containers[0].args as string[]);
     const given = { ...settings, ...secrets };
     const served = await configOf(api ?? [], given);
-    expect([served.worker, served.http?.port, served.monitor?.port]).toEqual([false, 7071, 9464]);
+    expect([served.workers, served.http?.port, served.monitor?.port]).toEqual([0, 7071, 9464]);
     const working = await configOf(worker ?? [], given);
-    expect([working.worker, working.http, working.monitor?.port]).toEqual([true, undefined, 9464]);
+    expect([working.workers, working.http, working.monitor?.port]).toEqual([1, undefined, 9464]);
   });
 
   test('probes ports that are there, and gives time to stop', () => {

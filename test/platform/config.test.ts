@@ -16,7 +16,14 @@ test('without flags and environment the documented defaults apply', () => {
     taskHub: 'default',
     schema: 'perdure',
     versioning: { matchStrategy: 'None', failureStrategy: 'Reject' },
-    worker: true,
+    workers: 1,
+    isolation: {
+      turnLimitMs: 10_000,
+      blockLimitMs: 60_000,
+      activityLimitMs: 3_600_000,
+      stallMs: 500,
+      maxHeapMb: expect.any(Number),
+    },
     leaseMs: 30_000,
     storageLimits: {
       maxPayloadLength: 16_777_216,
@@ -89,7 +96,8 @@ test('on a terminal the log is for people unless told otherwise', () => {
 });
 
 test('--workers 0 serves HTTP only, --no-http works only', () => {
-  expect(read({ workers: '0' }).worker).toBe(false);
+  expect(read({ workers: '0' }).workers).toBe(0);
+  expect(read({ workers: '4' }).workers).toBe(4);
   expect(read({ http: false }).http).toBeUndefined();
 });
 
@@ -121,7 +129,8 @@ describe('what cannot be used is refused in one line that names flag and variabl
     [{ maxBodyBytes: '10' }, {}, /--max-body-bytes/],
     [{ httpPollMs: '1' }, {}, /--http-poll-ms \(PERDURE_HTTP_POLL_MS\)/],
     [{ httpMaxResponseBytes: '1' }, {}, /--http-max-response-bytes/],
-    [{ workers: '4' }, {}, /--workers \(PERDURE_WORKERS\) must be 1, or 0.*more processes/],
+    [{ workers: '65' }, {}, /--workers \(PERDURE_WORKERS\).*from 0 to 64/],
+    [{ turnLimitMs: '0' }, {}, /--turn-limit-ms \(PERDURE_TURN_LIMIT_MS\)/],
     [{ databaseUrl: 'mysql://x' }, {}, /--database-url \(DATABASE_URL\).*postgres:\/\//],
     [{}, { DIRECT_DATABASE_URL: 'nonsense' }, /--direct-database-url/],
     [{ publicUrl: 'ftp://x' }, {}, /--public-url/],

@@ -115,7 +115,7 @@ describe('running and ending', () => {
     const service = await start();
     const { url } = service;
     expect((await fetch(`${url}/api/Begin`, { method: 'POST' })).status).toBe(200);
-    await hasBegun(url, 'never'); // and would have 25 s to finish
+    await waitFor(() => logLine(service, 'never has begun')); // and would have 25 s to finish
     void service.end('SIGTERM');
     await waitFor(() => logLine(service, 'stopping; a second signal ends at once'));
     await pause(400); // what comes sooner counts as the same wish

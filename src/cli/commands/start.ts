@@ -41,7 +41,27 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       '--webhook-secret <secret>',
       'signs completion webhooks [PERDURE_WEBHOOK_SECRET or PERDURE_WEBHOOK_SECRET_FILE] (default: none, they are refused)',
     )
-    .option('--workers <number>', 'workers of this process, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
+    .option('--workers <number>', 'threads that work, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
+    .option(
+      '--turn-limit-ms <number>',
+      'a turn that takes longer is ended with its thread [PERDURE_TURN_LIMIT_MS] (default: 10000)',
+    )
+    .option(
+      '--block-limit-ms <number>',
+      'so is an activity that does not pause [PERDURE_BLOCK_LIMIT_MS] (default: 60000)',
+    )
+    .option(
+      '--activity-limit-ms <number>',
+      'an activity that takes longer fails [PERDURE_ACTIVITY_LIMIT_MS] (default: 3600000)',
+    )
+    .option(
+      '--stall-ms <number>',
+      'others take over from a thread that stands still for so long [PERDURE_STALL_MS] (default: 500)',
+    )
+    .option(
+      '--max-worker-heap-mb <number>',
+      'memory of a worker thread [PERDURE_MAX_WORKER_HEAP_MB] (default: as Node chooses for the machine)',
+    )
     .option('--no-http', 'work without serving HTTP')
     .option(
       '--monitor-port <number>',

@@ -1,0 +1,67 @@
+/** Why a thread ended because of user code, as the failure of that code. */
+import { isAbsolute, relative } from 'node:path';
+import type { Culprit } from '../../model/culprit.ts';
+import type { Failure } from '../../model/failure.ts';
+
+/** The limits on how long user code may hold its thread, in ms. */
+export interface BlockLimits {
+  readonly turnLimitMs: number;
+  readonly blockLimitMs: number;
+}
+
+const errorTypes = { turn: 'PoisonInstance', operation: 'PoisonOperation', activity: 'PoisonActivity' } as const;
+
+/** Whoever does not even say what it does may as well be an activity that waits for a child process. */
+export function limitOf(culprit: Culprit | undefined, { turnLimitMs, blockLimitMs }: BlockLimits): number {
+  return culprit === undefined || culprit.kind === 'activity' ? blockLimitMs : turnLimitMs;
+}
+
+/** It did not give its thread back. */
+export function hung(culprit: Culprit, site: string | undefined, limits: BlockLimits): Failure {
+  const limit = seconds(limitOf(culprit, limits));
+  const what =
+    culprit.kind === 'activity'
+      ? `kept its thread busy for more than ${limit} without a pause (the block limit)`
+      : `did not return within ${limit} (the turn limit)`;
+  return failure(culprit, `${what}${at(site)}`);
+}
+
+/** It called `process.exit()`. */
+export function exited(culprit: Culprit, code: number, site: string | undefined): Failure {
+  return failure(culprit, `ended its worker with process.exit(${code})${at(site)}`);
+}
+
+export function outOfMemory(culprit: Culprit, heapMb: number): Failure {
+  return failure(culprit, `used up the memory of its worker (${heapMb} MB, --max-worker-heap-mb)`);
+}
+
+/** Nothing is known but that it ran alone. */
+export function died(culprit: Culprit): Failure {
+  return failure(culprit, 'ended its worker');
+}
+
+/** The same of what a process that has died had in quarantine. */
+export const diedAlone: Failure = {
+  errorType: 'PoisonInstance',
+  message: 'Its worker, in which nothing else ran, died with its process or ran out of memory.',
+};
+
+function failure(culprit: Culprit, what: string): Failure {
+  return { errorType: errorTypes[culprit.kind], message: `${subject(culprit)} ${what}.` };
+}
+
+function subject({ kind, name }: Culprit): string {
+  if (kind === 'activity') return `Activity '${name}'`;
+  return kind === 'turn' ? `The orchestrator '${name}'` : `An operation of the entity '${name}'`;
+}
+
+function at(site: string | undefined): string {
+  if (site === undefined) return '';
+  const [, path = site, line = ''] = /^(.*?)(?::(\d+))?(?::\d+)?$/.exec(site) ?? [];
+  const near = relative(process.cwd(), path);
+  return `, at ${near.startsWith('..') || isAbsolute(near) ? path : near}${line === '' ? '' : `:${line}`}`;
+}
+
+function seconds(ms: number): string {
+  return ms % 1_000 === 0 ? `${ms / 1_000} s` : `${ms} ms`;
+}
