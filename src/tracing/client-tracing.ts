@@ -1,4 +1,7 @@
-/** Spans of what clients ask for, and the context that a start leaves with its instance. */
+/**
+ * Spans of what clients ask for, and the context that a start leaves with its instance. Where no SDK is registered and no
+ * context comes along, nothing is waited for and nothing is passed on.
+ */
 import {
   context,
   isSpanContextValid,
@@ -17,7 +20,7 @@ import { attribute, spanName, tracerName } from './names.ts';
 export class ClientSpans implements ClientTracing {
   readonly #tracer: Tracer = trace.getTracer(tracerName);
 
-  async start<Start extends TracedStart>(start: Start, run: (start: Start) => Promise<string>): Promise<string> {
+  start<Start extends TracedStart>(start: Start, run: (start: Start) => Promise<string>): Promise<string> {
     const { name, version, traceContext } = start;
     const span = this.#tracer.startSpan(
       spanName('create_orchestration', name, version),
@@ -32,8 +35,9 @@ export class ClientSpans implements ClientTracing {
       within(traceContext),
     );
     const own = span.spanContext();
+    if (!isSpanContextValid(own)) return run(start);
     return ending(span, async () => {
-      const instanceId = await run(isSpanContextValid(own) ? { ...start, traceContext: formatContext(own) } : start);
+      const instanceId = await run({ ...start, traceContext: formatContext(own) });
       span.setAttribute(attribute.instanceId, instanceId);
       return instanceId;
     });
@@ -51,7 +55,7 @@ export class ClientSpans implements ClientTracing {
         [attribute.targetInstanceId]: event.instanceId,
       },
     });
-    return ending(span, run);
+    return isSpanContextValid(span.spanContext()) ? ending(span, run) : run();
   }
 
   signal(
@@ -72,7 +76,7 @@ export class ClientSpans implements ClientTracing {
       within(traceContext),
     );
     const own = span.spanContext();
-    return ending(span, () => run(isSpanContextValid(own) ? formatContext(own) : undefined));
+    return isSpanContextValid(own) ? ending(span, () => run(formatContext(own))) : run(undefined);
   }
 }
 
