@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { MetricsPage } from '../metrics/page.ts';
 import { management } from '../support/http.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service.ts';
@@ -71,6 +72,10 @@ test('sends its spans to the collector, the last ones when it stops, and its log
       trace_flags: '01',
     });
   }
+  // Counted where they ran, in a thread.
+  const seen = new MetricsPage(await (await fetch(`${service.url}/metrics`)).text());
+  expect(seen.value('perdure_activities_ended_total', { name: 'Writes', status: 'Completed' })).toBe(1);
+  expect(seen.value('perdure_orchestrations_started_total', { name: 'Logs' })).toBe(1);
   expect((await service.end('SIGTERM')).code).toBe(0);
   const sent = Buffer.concat(exports.map(({ body }) => body));
   expect(exports[0]).toMatchObject({ url: '/v1/traces', type: 'application/x-protobuf' });
