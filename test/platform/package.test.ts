@@ -145,6 +145,16 @@ test("the README's library example runs in the empty project, as it stands there
   expect(stdout).toBe("Completed [ 'Hello, Lisbon!', 'Hello, Oslo!' ]\n");
 }, 60_000);
 
+test("the README's test runs in the empty project, with the test runner of Node", async () => {
+  const block = blocksOf(readFileSync(join(root, 'README.md'), 'utf8')).find(({ text }) =>
+    text.includes("'node:test'"),
+  );
+  if (block === undefined) throw new Error('the README has no test');
+  await writeFile(join(project, 'hello.test.mjs'), block.text);
+  const { stdout } = await run(process.execPath, ['--test', 'hello.test.mjs'], { cwd: project, timeout: 45_000 });
+  expect(stdout).toMatch(/pass 1\b[^]*fail 0\b/);
+}, 60_000);
+
 test('the command runs from there', async () => {
   const { stdout } = await run(process.execPath, [join(installed, 'dist/main.js'), '--help']);
   expect(stdout).toContain('Usage: perdure');

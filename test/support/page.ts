@@ -6,9 +6,13 @@
 
 /** A fenced block. */
 export interface Block {
-  /** `ts`, `sh`, `json`, … */
+  /** `ts`, `sh`, `json`, …; empty when the fence names none. */
   readonly language: string;
+  /** What the fence says behind the language, or a comment in the line before it. */
+  readonly info: string;
   readonly text: string;
+  /** Of its first fence, from 1. */
+  readonly line: number;
 }
 
 /** A request that a page makes with curl. */
@@ -25,8 +29,22 @@ export interface CurlRequest {
   readonly idInto?: string;
 }
 
+/** The fenced blocks of a page. Fences stand at the beginning of a line. */
 export function blocksOf(markdown: string): readonly Block[] {
-  return [...markdown.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({ language, text }));
+  const blocks: Block[] = [];
+  let open: { readonly language: string; readonly info: string; readonly line: number; text: string } | undefined;
+  let comment = '';
+  for (const [index, line] of markdown.split('\n').entries()) {
+    const fence = /^```(\S*) *(.*)$/.exec(line);
+    if (open === undefined && fence !== null) {
+      open = { language: fence[1] ?? '', info: fence[2] || comment, line: index + 1, text: '' };
+    } else if (open !== undefined && fence !== null) {
+      blocks.push(open);
+      open = undefined;
+    } else if (open !== undefined) open.text += `${line}\n`;
+    if (line !== '') comment = /^<!-- (.*) -->$/.exec(line)?.[1] ?? '';
+  }
+  return blocks;
 }
 
 /** Reads lines of a shell, one request after the other; variables live as long as it. */
@@ -44,7 +62,7 @@ export class ShellLines {
   read(line: string): CurlRequest | undefined {
     const caught = /^(\w+)=\$\((curl .*) \| cut -d'"' -f4\)$/.exec(line);
     if (caught !== null) return { ...this.#curl(caught[2] ?? ''), line, idInto: caught[1] ?? '' };
-    const [words, comment] = this.#words(line);
+    const [words, comment] = this.#words(line.replace(/^export (?=\w+=)/, ''));
     if (words.length === 0) return undefined;
     const assigned = /^(\w+)=(.*)$/.exec(words[0] ?? '');
     if (words.length === 1 && assigned !== null) {
@@ -55,6 +73,11 @@ export class ShellLines {
     return { ...this.#curl(line), ...(status === undefined ? {} : { status: Number(status) }) };
   }
 
+  /** The words of a command, with its variables filled in. */
+  words(line: string): readonly string[] {
+    return this.#words(line)[0];
+  }
+
   #curl(line: string): CurlRequest {
     const [[command, ...words]] = this.#words(line);
     if (command !== 'curl') throw new Error(`neither curl nor NAME=value: ${line}`);
@@ -63,7 +86,7 @@ export class ShellLines {
     let method: string | undefined;
     let body: string | undefined;
     for (let word = words.shift(); word !== undefined; word = words.shift()) {
-      if (word === '-i' || word === '-s') continue;
+      if (word === '-i' || word === '-s' || word === '-N') continue;
       if (word === '-X') method = words.shift();
       else if (word === '-d') body = words.shift();
       else if (word === '-H') {
