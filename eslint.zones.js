@@ -232,6 +232,7 @@ export const zones = [
     src: [
       'model',
       'store/embedded',
+      'store/postgres/diagnosis',
       'worker/in-process',
       'client',
       'archive',

@@ -35,6 +35,10 @@ const program = createProgram(
       const { serve } = await import('./service/serve.ts');
       await serve({ modules, flags });
     },
+    examineDatabase: async (request) => {
+      const { examineDatabase } = await import('./service/doctor.ts');
+      return await examineDatabase(request);
+    },
     keys: async (request) => {
       const { manageKeys } = await import('./service/keys.ts');
       await manageKeys(request);

@@ -230,6 +230,10 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     start: async () => {
       const url = options.directDatabaseUrl ?? options.databaseUrl;
       if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
+      const weak = await store.weakSettings();
+      if (weak.length > 0) {
+        logger.warn(`settings of the database weaken what is promised: ${weak.join('; ')}; 'perdure doctor' says more`);
+      }
       await worker?.start();
       webhooks?.start();
       pruning.start();

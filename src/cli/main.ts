@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { countsCommand } from './commands/counts.ts';
+import { doctorCommand, type ExamineDatabase } from './commands/doctor.ts';
 import { entitiesCommand } from './commands/entities.ts';
 import { exportCommand, type ExportRequest } from './commands/export.ts';
 import { explainCommand } from './commands/explain.ts';
@@ -30,6 +31,7 @@ export interface CliActions {
   retention(request: RetentionRequest): Promise<void>;
   export(request: ExportRequest): Promise<void>;
   import(request: ImportRequest): Promise<void>;
+  readonly examineDatabase: ExamineDatabase;
 }
 
 /** The command line `perdure`; it throws what it has to say of bad usage, for `run`. */
@@ -50,6 +52,7 @@ export function createProgram(actions: CliActions, version: string, at: Surround
       'Service:',
       [
         startCommand((request) => actions.start(request)),
+        doctorCommand(at, (request) => actions.examineDatabase(request)),
         keysCommand((request) => actions.keys(request)),
         retentionCommand((request) => actions.retention(request)),
         exportCommand((request) => actions.export(request)),

@@ -12,6 +12,7 @@ export interface ServiceFlags extends ClientFlags {
 
 export interface Connected {
   readonly at: Surroundings;
+  readonly url: string;
   readonly client: HttpClient;
   readonly printer: Printer;
   /** Whether machines read the answer. */
@@ -35,5 +36,5 @@ export function connect(at: Surroundings, flags: ServiceFlags): Connected {
     ...(key === undefined ? {} : { key }),
     ...(taskHub === undefined ? {} : { taskHub }),
   });
-  return { at, client, printer: new Printer(at), json: flags.json === true };
+  return { at, url, client, printer: new Printer(at), json: flags.json === true };
 }

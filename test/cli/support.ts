@@ -44,6 +44,7 @@ export async function perdure(args: readonly string[], options: CliOptions = {})
   const actions: CliActions = {
     start: unexpected,
     keys: unexpected,
+    examineDatabase: () => Promise.resolve(undefined),
     retention: unexpected,
     export: unexpected,
     import: unexpected,

@@ -16,6 +16,7 @@ import { Activities } from './activities.ts';
 import { PostgresArchive } from './archive.ts';
 import { clientStore } from './client-store.ts';
 import type { Database } from './database.ts';
+import { settingsOf, settingsQuery, weakSettings } from './diagnosis/settings.ts';
 import { Entities } from './entities.ts';
 import { Listings } from './listings.ts';
 import { checkSchemaName } from './migrate.ts';
@@ -24,7 +25,7 @@ import { Notifications } from './notifications.ts';
 import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
 import { PostgresRetention } from './retention.ts';
-import { Runner, schemaTag, tablesOf } from './sql.ts';
+import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { Supervision } from './supervision.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Webhooks } from './webhooks.ts';
@@ -67,6 +68,7 @@ const sessionSettings =
 
 /** A heartbeat that takes longer tries another connection while the lease still holds. */
 const maxHeartbeatMs = 5_000;
+const readSettings = statement('read_settings', settingsQuery);
 const maxCloseMs = 2_000;
 
 /** A store that also holds keys, the audit log, what calls with an idempotency key were answered, webhooks, and what removes and archives. */
@@ -74,6 +76,8 @@ export interface PostgresStore extends Store {
   readonly access: AccessStore;
   readonly once: OnceStore;
   readonly webhooks: WebhookStore;
+  /** Settings of the server that weaken what is promised, each with the harm; none for most. */
+  weakSettings(): Promise<readonly string[]>;
   readonly metrics: MetricsStore;
   readonly retention: RetentionStore;
   readonly archive: ArchiveStore;
@@ -164,6 +168,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     ...client,
     once,
     webhooks: new Webhooks(forClients, tables),
+    weakSettings: async () => weakSettings(settingsOf(await forClients.rows(readSettings, []))),
     supervision,
     access: new PostgresAccess(forClients, tables),
     metrics: new PostgresMetrics(forClients, tables, {

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { DurableError } from '../../model/errors.ts';
 import { toStoreError } from './errors.ts';
 
-const folder = new URL('../../../migrations/', import.meta.url);
+export const migrationsFolder = new URL('../../../migrations/', import.meta.url);
 /** Held by whoever migrates, in whatever schema. */
 export const migrationLock = 7_071_2026;
 
@@ -84,10 +84,10 @@ async function applyPending(client: pg.Client, schema: string, log?: (text: stri
   }
   const applied = await client.query<{ name: string }>('select name from migrations');
   const done = new Set(applied.rows.map((row) => row.name));
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
+  const files = (await readdir(migrationsFolder)).filter((name) => name.endsWith('.sql')).sort();
   for (const name of files) {
     if (done.has(name)) continue;
-    await client.query(await readFile(new URL(name, folder), 'utf8'));
+    await client.query(await readFile(new URL(name, migrationsFolder), 'utf8'));
     await client.query('insert into migrations (name) values ($1)', [name]);
     log?.(`applied migration ${name} to schema ${schema}`);
   }
