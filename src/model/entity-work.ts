@@ -3,7 +3,7 @@ import type { EntityAnswer } from './entity-calls.ts';
 import type { Failure } from './failure.ts';
 import type { ExecutionStarted, Untimed } from './history.ts';
 import type { InstanceKey } from './work.ts';
-import type { TraceContext } from './trace-context.ts';
+import type { InstanceTrace, TraceContext } from './trace-context.ts';
 
 /** The orchestration that a message comes from. */
 interface FromOrchestration {
@@ -114,6 +114,7 @@ export type EntityAction =
 export interface NewOrchestration {
   readonly instanceId: string;
   readonly event: Omit<ExecutionStarted, 'timestamp'>;
+  readonly trace?: InstanceTrace;
 }
 
 /** How an operation ended. A failed one has changed nothing. */

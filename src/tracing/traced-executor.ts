@@ -1,10 +1,17 @@
 /** An executor whose activities and operations are spans, inside of which user code runs: so its own spans nest. */
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Span } from '@opentelemetry/api';
 import { parseEntityId } from '../model/entity-id.ts';
-import type { EntityBatch, EntityBatchOutcome, EntityOperation } from '../model/entity-work.ts';
+import type {
+  EntityAction,
+  EntityBatch,
+  EntityBatchOutcome,
+  EntityOperation,
+  OperationOutcome,
+} from '../model/entity-work.ts';
+import { traceOfExecution, type TraceContext } from '../model/trace-context.ts';
 import type { ActivityOutcome, ActivityWork } from '../model/work.ts';
 import type { Executor, OrchestrationRun, RunTarget } from '../worker/executor.ts';
-import { spanContextOf } from './contexts.ts';
+import { formatContext, spanContextOf } from './contexts.ts';
 import { attribute, spanName, tracerName } from './names.ts';
 import type { WorkerSpans } from './worker-tracing.ts';
 
@@ -34,37 +41,42 @@ export function traceExecutor(executor: Executor, spans: WorkerSpans): Executor 
       const first = batch.operations.find((operation) => operation.traceContext !== undefined);
       if (first?.traceContext === undefined) return executor.runEntityBatch(batch);
       const begunAt = Date.now();
-      const outcome = context.with(contextOf(first.traceContext), () => executor.runEntityBatch(batch));
-      void outcome
-        .then((ended) => {
-          for (const [at, operation] of batch.operations.entries()) {
-            if (operation.traceContext !== undefined) tellOperation(batch, { operation, at, begunAt, ended });
-          }
-        })
-        .catch(() => undefined);
-      return outcome;
+      return context
+        .with(contextOf(first.traceContext), () => executor.runEntityBatch(batch))
+        .then((ended) => tellBatch(batch, ended, begunAt));
     },
   };
 
-  /** Operations of one batch share its time: most take none. */
+  /** @returns the same, with what operations ask for in the trace of whoever asked for them */
+  function tellBatch(batch: EntityBatch, ended: EntityBatchOutcome, begunAt: number): EntityBatchOutcome {
+    if (ended.kind === 'failed') return ended;
+    const outcomes = ended.outcomes.map((outcome, at) => {
+      const operation = batch.operations[at];
+      if (operation?.traceContext === undefined) return outcome;
+      const own = tellOperation(batch, { operation, traceContext: operation.traceContext, outcome, begunAt });
+      return outcome.kind === 'failed'
+        ? outcome
+        : { ...outcome, actions: outcome.actions.map((action) => carriedOn(action, own)) };
+    });
+    return { ...ended, outcomes };
+  }
+
+  /** Operations of one batch share its time: most take none. @returns the context of its span */
   function tellOperation(
     { instanceId }: EntityBatch,
     done: {
       readonly operation: EntityOperation;
-      readonly at: number;
+      readonly traceContext: TraceContext;
+      readonly outcome: OperationOutcome;
       readonly begunAt: number;
-      readonly ended: EntityBatchOutcome;
     },
-  ): void {
-    const { operation, at, begunAt, ended } = done;
-    const outcome = ended.kind === 'done' ? ended.outcomes[at] : undefined;
-    if (outcome === undefined || operation.traceContext === undefined) return;
+  ): TraceContext {
+    const { operation, traceContext, outcome, begunAt } = done;
     const name = parseEntityId(instanceId)?.name ?? '';
-    const isSignal = operation.type === 'EntityOperationSignaled';
     const span = tracer.startSpan(
       spanName('entity', `${name}:${operation.operation}`),
       {
-        kind: isSignal ? SpanKind.CONSUMER : SpanKind.SERVER,
+        kind: operation.type === 'EntityOperationSignaled' ? SpanKind.CONSUMER : SpanKind.SERVER,
         startTime: begunAt,
         attributes: {
           [attribute.type]: 'entity',
@@ -73,11 +85,19 @@ export function traceExecutor(executor: Executor, spans: WorkerSpans): Executor 
           [attribute.entityId]: instanceId,
         },
       },
-      contextOf(operation.traceContext),
+      contextOf(traceContext),
     );
     if (outcome.kind === 'failed') span.setStatus({ code: SpanStatusCode.ERROR, message: outcome.failure.message });
     span.end();
+    return formatContext(span.spanContext());
   }
+}
+
+/** What an operation asked for goes on in its trace. */
+function carriedOn(action: EntityAction, traceContext: TraceContext): EntityAction {
+  if (action.type === 'SignalEntity') return { ...action, signal: { ...action.signal, traceContext } };
+  const { start } = action;
+  return { ...action, start: { ...start, trace: traceOfExecution(traceContext, start.event.executionId) } };
 }
 
 /** User code that logs, or makes spans, does so in its execution. */

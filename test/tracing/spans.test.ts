@@ -9,7 +9,7 @@ import {
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createServer } from '../../src/http/server.ts';
-import { activity, createTaskHub, entity, orchestration, SpanIds, type TaskHub } from '../../src/index.ts';
+import { activity, createTaskHub, entity, EntityId, orchestration, SpanIds, type TaskHub } from '../../src/index.ts';
 import type { TaskHubOptions } from '../../src/task-hub.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { freshName } from '../support/task-hubs.ts';
@@ -48,6 +48,10 @@ const counter = entity('Counter', {
   operations: {
     add: (ctx, n: number) => {
       ctx.state += n;
+    },
+    pass: (ctx, n: number) => {
+      ctx.signalEntity(new EntityId('Counter', 'c'), 'add', n);
+      ctx.startNew('Fails');
     },
   },
 });
@@ -194,6 +198,17 @@ describe('the spans of an orchestration', () => {
       'durabletask.entity.operation': 'add',
       'durabletask.entity.instance_id': '@counter@b',
     });
+  });
+
+  test('of what an operation asks for are children of its own', async () => {
+    const hub = await openHub();
+    await hub.client.signalEntity(counter.id('b'), 'pass', 2);
+    const [next, started] = await waitFor(() => {
+      const found = [spans('entity:counter:add')[0], spans('orchestration:Fails')[0]] as const;
+      return found[0] !== undefined && found[1] !== undefined && ([found[0], found[1]] as const);
+    });
+    const own = span('entity:counter:pass').spanContext().spanId;
+    expect([next, started].map(parentOf)).toEqual([own, own]);
   });
 
   test('say what failed', async () => {

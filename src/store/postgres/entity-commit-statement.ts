@@ -233,13 +233,14 @@ function startsPart(t: Tables, starts: readonly (OfKey & EntityCommit['starts'][
         ${$(starts.map((start) => start.event.executionId))}::text[],
         ${jsonTexts($(joinJson(starts.map((start) => start.event.input ?? null))))},
         ${$(starts.map((start) => startAt(start)))}::timestamptz[],
-        ${jsonTexts($(joinJson(starts.map((start) => toMessageText(start.event)))))})
-        with ordinality as s (key, instance_id, name, version, execution_id, input, start_at, event, ord)
+        ${jsonTexts($(joinJson(starts.map((start) => toMessageText(start.event)))))},
+        ${jsonTexts($(joinJson(starts.map((start) => start.trace ?? null))))})
+        with ordinality as s (key, instance_id, name, version, execution_id, input, start_at, event, trace, ord)
       join moved on moved.key = s.key
       order by moved.hub_id, s.instance_id, s.ord
     ), made as (
-      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at)
-      select hub_id, instance_id, name, version, execution_id, input, start_at from start order by instance_id
+      insert into ${t.instances} (hub_id, instance_id, name, version, execution_id, input, scheduled_start_at, trace_context)
+      select hub_id, instance_id, name, version, execution_id, input, start_at, trace from start order by instance_id
       on conflict (hub_id, instance_id) do nothing
       returning key, hub_id, instance_id, execution_id
     ), begun as (
