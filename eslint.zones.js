@@ -202,11 +202,12 @@ export const zones = [
     packages: ['type:pino'],
     node: [],
   },
+  { files: 'schema-watch.ts', src: [], packages: ['type:pino'], node: [] },
   {
     files: 'task-hub.ts',
     src: [
       ...['model', 'flow', 'core', 'store', 'worker', 'client', 'metrics', 'tracing', 'archive', 'retention'],
-      ...['hub-worker.ts', 'config.ts', 'logger.ts', 'package-root.ts'],
+      ...['hub-worker.ts', 'schema-watch.ts', 'config.ts', 'logger.ts', 'package-root.ts'],
     ],
     packages: ['pg', 'kysely', 'pino'],
     node: 'all',
@@ -233,6 +234,7 @@ export const zones = [
       'model',
       'store/embedded',
       'store/postgres/diagnosis',
+      'store/postgres/migrate.ts',
       'worker/in-process',
       'client',
       'archive',

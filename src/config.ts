@@ -79,6 +79,8 @@ export interface Config {
   readonly dataDir: string;
   readonly taskHub: string;
   readonly schema: string;
+  /** `false`: whoever runs the service migrates the schema with `perdure migrate`. */
+  readonly migrate: boolean;
   /** Threads that work; 0 serves HTTP only. */
   readonly workers: number;
   readonly isolation: IsolationConfig;
@@ -130,6 +132,8 @@ export interface StartFlags extends RetentionFlags, HttpLimitsFlags, IsolationFl
   readonly httpAllow?: string;
   readonly httpPollMs?: string;
   readonly httpMaxResponseBytes?: string;
+  /** `--no-migrate` makes it false. */
+  readonly migrate?: boolean;
   readonly workerVersion?: string;
   readonly defaultVersion?: string;
   readonly versionMatch?: string;
@@ -181,6 +185,7 @@ export function readConfig(sources: ConfigSources): Config {
   const { flags, env = process.env, isTerminal = process.stdout.isTTY } = sources;
   return {
     ...readHubConfig({ flags, env }),
+    migrate: !flag(env, '--no-migrate', flags.migrate === false || undefined, 'PERDURE_NO_MIGRATE'),
     workers: workers(setting(env, '--workers', flags.workers, 'PERDURE_WORKERS')),
     isolation: isolationConfig(flags, env),
     leaseMs: integer(setting(env, '--lease-ms', flags.leaseMs, 'PERDURE_LEASE_MS'), {

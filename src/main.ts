@@ -43,6 +43,10 @@ const program = createProgram(
       const { manageKeys } = await import('./service/keys.ts');
       await manageKeys(request);
     },
+    migrate: async (request) => {
+      const { migrateSchema } = await import('./service/migrate.ts');
+      await migrateSchema(request);
+    },
     retention: async (request) => {
       const { manageRetention } = await import('./service/retention.ts');
       await manageRetention(request);

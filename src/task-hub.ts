@@ -24,7 +24,10 @@ import type { RetentionOptions } from './model/retention.ts';
 import { openRetention } from './retention/open-retention.ts';
 import type { RetentionView } from './retention/retention.ts';
 import { openPostgresStore, type PostgresStore } from './store/postgres/index.ts';
-import { migrate } from './store/postgres/migrate.ts';
+import { migrate, requireMigrated } from './store/postgres/migrate.ts';
+import { ownMigrations } from './store/postgres/migrations.ts';
+import { checkSchema } from './store/postgres/schema-state.ts';
+import { SchemaWatch } from './schema-watch.ts';
 import { positive, prepareHubWorker, type HubWorker } from './hub-worker.ts';
 import type { DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
@@ -64,6 +67,8 @@ export interface TaskHubOptions {
    * taken over at once instead of when their leases end. A worker that lives after all drops what it has. Default `false`.
    */
   readonly endOtherLeases?: boolean;
+  /** `false`: the tables are not touched; a start fails as `SchemaMismatch` while they are behind. Default `true`. */
+  readonly migrate?: boolean;
   /** `false`: only the client, no worker. Default `true`. */
   readonly worker?: boolean;
   /** Activities that run at the same time. Default 500. */
@@ -129,7 +134,11 @@ export interface TaskHub {
   readonly retention: RetentionView;
   /** What this process runs, and knows the schemas of. */
   readonly functions: readonly FunctionDefinition[];
-  /** Migrates the schema and begins to work. @throws DurableError `StoreUnavailable` */
+  /**
+   * Migrates the schema and begins to work.
+   * @throws DurableError `StoreUnavailable`; `SchemaMismatch` when a newer version has the tables, or they are behind and
+   *   may not be touched
+   */
   start(): Promise<void>;
   /** Finishes or hands over what runs, then lets go of the database. Can be called more than once. */
   stop(): Promise<void>;
@@ -219,7 +228,15 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     await store.once.prune().catch(warn);
   });
   const retention = openRetention({ store, taskHub, retention: options.retention, log: logger });
-  let stopping: Promise<void> | undefined;
+  const endWork = onceOnly(async () => {
+    pruning.stop();
+    await retention.stop();
+    await webhooks?.stop();
+    await webhookSender.close();
+    await worker?.stop();
+    await prepareWorker.close();
+  });
+  const schemaWatch = new SchemaWatch({ fits: () => store.fitsSchema(), onSuperseded: endWork, pollMs, log: logger });
   return {
     client: clients.open(taskHub),
     clients,
@@ -228,31 +245,37 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     retention,
     functions,
     start: async () => {
-      const url = options.directDatabaseUrl ?? options.databaseUrl;
-      if (url !== undefined) await migrate({ connectionString: url, schema, log: (text) => logger.info(text) });
+      const connectionString = options.directDatabaseUrl ?? options.databaseUrl;
+      if (connectionString === undefined) {
+        if (options.pool !== undefined) await checkSchema(options.pool, schema, ownMigrations());
+      } else if (options.migrate === false) {
+        await requireMigrated({ connectionString, schema });
+      } else {
+        await migrate({ connectionString, schema, log: (text) => logger.info(text) });
+      }
       const weak = await store.weakSettings();
       if (weak.length > 0) {
         logger.warn(`settings of the database weaken what is promised: ${weak.join('; ')}; 'perdure doctor' says more`);
       }
       await worker?.start();
+      schemaWatch.start();
       webhooks?.start();
       pruning.start();
       if (worker !== undefined) retention.start();
     },
-    stop: () => {
-      stopping ??= (async () => {
-        pruning.stop();
-        await retention.stop();
-        await webhooks?.stop();
-        await webhookSender.close();
-        await worker?.stop();
-        await prepareWorker.close();
-        clients.close();
-        await store.close();
-      })();
-      return stopping;
-    },
+    stop: onceOnly(async () => {
+      await schemaWatch.stop();
+      await endWork();
+      clients.close();
+      await store.close();
+    }),
   };
+}
+
+/** @returns what runs `work` at the first call, and gives all others the same outcome */
+function onceOnly(work: () => Promise<void>): () => Promise<void> {
+  let outcome: Promise<void> | undefined;
+  return () => (outcome ??= work());
 }
 
 function openClients(
@@ -314,8 +337,8 @@ function openClients(
     }),
     events,
     ping: async () => {
-      if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
       await store.ping();
+      if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
     },
     close: () => {
       waiters.close();

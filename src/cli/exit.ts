@@ -50,6 +50,7 @@ export function exitCodeOf(code: DurableErrorCode): ExitCode {
     case 'Unauthorized':
     case 'Forbidden':
     case 'TooManyRequests':
+    case 'SchemaMismatch':
       return exitCodes.refused;
     case 'StoreUnavailable':
     case 'ServiceUnavailable':

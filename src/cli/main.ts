@@ -8,6 +8,7 @@ import { historyCommand } from './commands/history.ts';
 import { importCommand, type ImportRequest } from './commands/import.ts';
 import { keysCommand, type KeysRequest } from './commands/keys.ts';
 import { listCommand } from './commands/list.ts';
+import { migrateCommand, type MigrateRequest } from './commands/migrate.ts';
 import { purgeCommand } from './commands/purge.ts';
 import { raiseEventCommand } from './commands/raise-event.ts';
 import { restartCommand } from './commands/restart.ts';
@@ -28,6 +29,7 @@ import type { Surroundings } from './surroundings.ts';
 export interface CliActions {
   start(request: StartRequest): Promise<void>;
   keys(request: KeysRequest): Promise<void>;
+  migrate(request: MigrateRequest): Promise<void>;
   retention(request: RetentionRequest): Promise<void>;
   export(request: ExportRequest): Promise<void>;
   import(request: ImportRequest): Promise<void>;
@@ -54,6 +56,7 @@ export function createProgram(actions: CliActions, version: string, at: Surround
         startCommand((request) => actions.start(request)),
         doctorCommand(at, (request) => actions.examineDatabase(request)),
         keysCommand((request) => actions.keys(request)),
+        migrateCommand((request) => actions.migrate(request)),
         retentionCommand((request) => actions.retention(request)),
         exportCommand((request) => actions.export(request)),
         importCommand((request) => actions.import(request)),

@@ -50,7 +50,7 @@ export function isMissing({ status, text }: Answer): boolean {
 export function wasRefusedUnseen(answer: Answer): boolean {
   if (answer.status === 429) return true;
   if (answer.status === 409) return typeOf(parsed(answer)) === 'IdempotencyKeyInUse';
-  return answer.status === 503 && typeOf(parsed(answer)) === 'Overloaded';
+  return answer.status === 503 && ['Overloaded', 'SchemaMismatch'].includes(typeOf(parsed(answer)) ?? '');
 }
 
 /** The error that an answer stands for. */

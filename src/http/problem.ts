@@ -76,6 +76,7 @@ const rules: Readonly<Record<DurableErrorCode, Rule>> = {
   StoreUnavailable: unavailable('The database cannot be reached.'),
   OutcomeUnknown: unavailable('It is not known whether the request was carried out; look before you repeat it.'),
   StorageFull: unavailable('The database has no space left for writing.'),
+  SchemaMismatch: unavailable('This process is older than its database. Ask another one, or upgrade it.'),
   Unauthorized: elsewhere,
   Forbidden: elsewhere,
   TooManyRequests: elsewhere,

@@ -18,6 +18,8 @@ export const durableErrorCodes = [
   'StoreUnavailable',
   'OutcomeUnknown',
   'StorageFull',
+  // The tables belong to a newer version, or are behind this one.
+  'SchemaMismatch',
   // Of clients that speak HTTP only: what the service, or the way to it, answers before it looks at what was asked.
   'Unauthorized',
   'Forbidden',
@@ -35,6 +37,11 @@ export class DurableError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Whether an error is one of ours with this code. */
+export function hasCode(error: unknown, code: DurableErrorCode): boolean {
+  return error instanceof DurableError && error.code === code;
 }
 
 /** Closes a switch over a union: the compiler complains when a case is missing. */

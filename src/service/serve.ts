@@ -104,6 +104,7 @@ async function startHub(
       ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
       functions: loaded.functions,
       tokenProviders: loaded.tokenProviders,
+      migrate: config.migrate,
       worker: false,
       auditRetentionMs: config.auditRetentionMs,
       retention: config.retention,

@@ -9,6 +9,7 @@ import { processClock, type CancelPoll, type Clock } from '../flow/clock.ts';
 import { within } from '../flow/within.ts';
 import type { Culprit, SuspectFilter } from '../model/culprit.ts';
 import { entityExecutionName } from '../model/entity-id.ts';
+import { hasCode } from '../model/errors.ts';
 import type { Claim, NewInstance, StartOffer, WorkNotification } from '../model/work.ts';
 import type { Heartbeat } from '../store/store.ts';
 import { ActivityClaims, type Claimant } from './activity-claims.ts';
@@ -302,7 +303,10 @@ export class Worker {
     const everyMs = Math.min(this.#options.pollMs, this.#options.leaseMs / 3);
     this.#cancelBeat = this.#own.poll(everyMs, () => {
       this.#beating = this.#heartbeat()
-        .catch((error: unknown) => this.#options.log.warn({ err: error }, 'heartbeat failed'))
+        // Whose tables a newer version has is told so elsewhere.
+        .catch((error: unknown) =>
+          this.#options.log[hasCode(error, 'SchemaMismatch') ? 'debug' : 'warn']({ err: error }, 'heartbeat failed'),
+        )
         .finally(() => {
           if (!this.#handingOver) this.#scheduleBeat();
         });

@@ -45,6 +45,7 @@ export async function perdure(args: readonly string[], options: CliOptions = {})
     start: unexpected,
     keys: unexpected,
     examineDatabase: () => Promise.resolve(undefined),
+    migrate: unexpected,
     retention: unexpected,
     export: unexpected,
     import: unexpected,

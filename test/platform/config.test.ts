@@ -12,6 +12,7 @@ test('without flags and environment the documented defaults apply', () => {
   expect(read()).toEqual({
     databaseUrl: undefined,
     directDatabaseUrl: undefined,
+    migrate: true,
     dataDir: '.perdure',
     taskHub: 'default',
     schema: 'perdure',

@@ -33,6 +33,11 @@ export interface ServiceOptions {
   readonly workingDirectory?: string;
   /** Flags of `perdure start`. */
   readonly flags?: readonly string[];
+  /** Where the version is that is started, see `versions.ts`. Default: this one. */
+  readonly version?: string;
+  /** Flags of Node. */
+  readonly nodeFlags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
   /** That of the test's context, in tests that run at the same time. */
   readonly whenFinished?: (stop: () => Promise<void>) => void;
 }
@@ -42,18 +47,22 @@ export async function startService({
   modules,
   workingDirectory = root,
   flags = [],
+  version = root,
+  nodeFlags = [],
+  env = {},
   whenFinished = onTestFinished,
 }: ServiceOptions): Promise<Service> {
   build({ onlyIfStale: true, quiet: true });
   const child = spawn(
     process.execPath,
     [
-      join(root, 'dist/main.js'),
+      ...nodeFlags,
+      join(version, 'dist/main.js'),
       'start',
       ...modules.map((path) => join(root, path)),
       ...['--port', '0', '--log-format', 'json', ...flags],
     ],
-    { cwd: workingDirectory, env: ownEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
+    { cwd: workingDirectory, env: { ...ownEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const exited = exitOf(child);
   whenFinished(async () => {

@@ -41,6 +41,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       '--webhook-secret <secret>',
       'signs completion webhooks [PERDURE_WEBHOOK_SECRET or PERDURE_WEBHOOK_SECRET_FILE] (default: none, they are refused)',
     )
+    .option(
+      '--no-migrate',
+      'leave the tables alone, and do not start while they are behind: see perdure migrate [PERDURE_NO_MIGRATE]',
+    )
     .option('--workers <number>', 'threads that work, 0 for HTTP only [PERDURE_WORKERS] (default: 1)')
     .option(
       '--turn-limit-ms <number>',

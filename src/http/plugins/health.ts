@@ -1,6 +1,7 @@
 /** Health for probes and load balancers; never wants a key. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ClientSource } from '../../client/client.ts';
+import { hasCode } from '../../model/errors.ts';
 import { answer } from '../../wire/fields.ts';
 import { type Health, health } from '../../wire/health.ts';
 import { sendJson } from '../answers.ts';
@@ -32,7 +33,8 @@ export function serveHealth(app: FastifyInstance, parts: HealthParts): void {
 
   const ready = (operationId: string) => ({
     operationId,
-    summary: 'Whether the service can work: the database answers, and it is neither stopping nor overloaded',
+    summary:
+      'Whether the service can work: the database answers, and it is neither stopping nor overloaded nor older than its tables',
     tags: ['Health'],
     response: { 200: answer(health, 'It can.'), 503: answer(health, 'It cannot.') },
   });
@@ -55,7 +57,7 @@ async function readiness({ clients, isStopping, isOverloaded }: HealthParts): Pr
   });
   const answered = clients.ping().then(
     () => 'ok' as const,
-    () => 'unavailable' as const,
+    (error: unknown) => (hasCode(error, 'SchemaMismatch') ? ('superseded' as const) : ('unavailable' as const)),
   );
   try {
     return await Promise.race([answered, late]);

@@ -25,6 +25,7 @@ import { Notifications } from './notifications.ts';
 import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
 import { PostgresRetention } from './retention.ts';
+import { SchemaGate } from './schema-gate.ts';
 import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { Supervision } from './supervision.ts';
 import { TurnCommits } from './turn-commits.ts';
@@ -82,6 +83,8 @@ export interface PostgresStore extends Store {
   readonly retention: RetentionStore;
   readonly archive: ArchiveStore;
   readonly supervision: SupervisorStore;
+  /** Whether this version can go on with the database. Once it cannot, clients get `SchemaMismatch`. */
+  fitsSchema(): Promise<boolean>;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -117,7 +120,9 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   };
   const clientPool = poolOf('client', options.clientConnections ?? 10);
   // Apart from each other, so that neither a flood of requests nor a full worker starves the rest; heartbeats alone.
-  const forClients = new Runner(clientPool, settings);
+  const gate = new SchemaGate(tables);
+  const guarded = gate.guard(clientPool);
+  const forClients = new Runner(guarded, settings);
   const workerPool = poolOf('worker', options.workerConnections ?? 6);
   const forWorkers = new Runner(workerPool, settings);
   const forLeases = new Runner(poolOf('heartbeat', 1, Math.min(maxHeartbeatMs, queryTimeoutMs)), settings);
@@ -136,7 +141,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const notifications = options.notifications ?? listen();
 
   const listings = new Listings(
-    new Kysely<Database>({ dialect: new PostgresDialect({ pool: clientPool }) }).withSchema(schema),
+    new Kysely<Database>({ dialect: new PostgresDialect({ pool: guarded }) }).withSchema(schema),
   );
   const orchestrations = new Orchestrations(forWorkers, tables);
   const closing = new AbortController();
@@ -170,6 +175,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     webhooks: new Webhooks(forClients, tables),
     weakSettings: async () => weakSettings(settingsOf(await forClients.rows(readSettings, []))),
     supervision,
+    fitsSchema: () => gate.look(forLeases),
     access: new PostgresAccess(forClients, tables),
     metrics: new PostgresMetrics(forClients, tables, {
       schema,

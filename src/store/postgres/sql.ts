@@ -28,6 +28,7 @@ export interface Tables {
   readonly backlog: string;
   readonly retentionSweeps: string;
   readonly strikes: string;
+  readonly migrations: string;
   /** A function: gives the key back, or asks for the transaction to be repeated when it is NULL. */
   readonly knownKey: string;
 }
@@ -52,6 +53,7 @@ export function tablesOf(schema: string): Tables {
     backlog: quoted('backlog'),
     retentionSweeps: quoted('retention_sweeps'),
     strikes: quoted('strikes'),
+    migrations: quoted('migrations'),
     knownKey: quoted('known_key'),
   };
 }
@@ -135,6 +137,7 @@ export class Runner {
     try {
       return await this.#pool.connect();
     } catch (error) {
+      if (error instanceof DurableError) throw error;
       throw new DurableError('StoreUnavailable', 'The database cannot be reached right now. Try again in a moment.', {
         cause: error,
       });

@@ -2,6 +2,8 @@
 import type { FunctionNames, InstanceKey, WorkerId } from '../../model/work.ts';
 import { toExecutableNames, toFunctionNames } from '../executable-names.ts';
 import type { Heartbeat } from '../store.ts';
+import { ownMigrations } from './migrations.ts';
+import { isNotSuperseded, superseded } from './schema-gate.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 
 function statements(t: Tables) {
@@ -9,7 +11,8 @@ function statements(t: Tables) {
     register: statement(
       'register_worker',
       `insert into ${t.workers} (hub_id, name, orchestrators, activities, expires_at, quarantine)
-       values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond', $6)
+       select $1::integer, $2::text, $3::text[], $4::text[], now() + $5 * interval '1 millisecond', $6::boolean
+       where ${isNotSuperseded(t, '$7')}
        returning id, ${nowMs} as now,
          not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone`,
     ),
@@ -117,8 +120,9 @@ export class Workers {
       worker.functions.activities,
       worker.leaseMs,
       worker.quarantine ?? false,
+      ownMigrations().map(({ name }) => name),
     ]);
-    if (row === undefined) throw new Error('the worker row was not returned');
+    if (row === undefined) throw superseded();
     return { workerId: row.id, now: row.now, alone: row.alone };
   }
 

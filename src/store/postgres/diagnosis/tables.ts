@@ -1,8 +1,8 @@
 /** The tables: whether they are there and up to date, logged, and not full of what is dead. */
-import { readdir } from 'node:fs/promises';
 import type pg from 'pg';
 import { fail, ok, warn, type Finding } from '../../../model/finding.ts';
-import { migrationsFolder } from '../migrate.ts';
+import { ownMigrations } from '../migrations.ts';
+import { readSchemaState } from '../schema-state.ts';
 
 const manyDead = 50_000;
 const longTransaction = '10 minutes';
@@ -12,29 +12,29 @@ export async function judgeMigrations(
   client: pg.Client,
   schema: string,
 ): Promise<{ readonly finding: Finding; readonly isThere: boolean }> {
-  const { rowCount } = await client.query(
-    `select 1 from pg_tables where schemaname = $1 and tablename = 'migrations'`,
-    [schema],
-  );
-  if (rowCount === 0) {
+  const own = ownMigrations();
+  const { begun, pending, unknown, breaking } = await readSchemaState(client, schema, own);
+  if (!begun) {
     const text = `there are no tables in schema '${schema}'`;
     const fix = "'perdure start' makes them; --schema and --database-url say where else they may be";
     return { finding: fail('migrations', text, fix), isThere: false };
   }
-  const { rows } = await client.query<{ name: string }>(`select name from "${schema}".migrations`);
-  const applied = new Set(rows.map(({ name }) => name));
-  const known = (await readdir(migrationsFolder)).filter((name) => name.endsWith('.sql')).sort();
-  const pending = known.filter((name) => !applied.has(name));
-  const newer = [...applied].filter((name) => !known.includes(name));
-  if (pending.length > 0) {
-    const text = `${pending.length} migrations are pending: ${pending.join(', ')}`;
-    return { finding: fail('migrations', text, 'the next start of this version applies them'), isThere: true };
+  if (breaking.length > 0) {
+    const text = `the tables belong to a newer version (${breaking.join(', ')}), with which this one cannot work`;
+    return { finding: fail('migrations', text, 'install the newer version'), isThere: true };
   }
-  if (newer.length > 0) {
-    const text = `the tables were made by a newer version (${newer.join(', ')})`;
+  if (pending.length > 0) {
+    const text = `${pending.length} migrations are pending: ${pending.map(({ name }) => name).join(', ')}`;
+    return {
+      finding: fail('migrations', text, "the next start of this version applies them, or 'perdure migrate'"),
+      isThere: true,
+    };
+  }
+  if (unknown.length > 0) {
+    const text = `the tables were made by a newer version (${unknown.join(', ')})`;
     return { finding: warn('migrations', text, 'use the newer version for this check too'), isThere: true };
   }
-  return { finding: ok('migrations', `all ${applied.size} migrations are applied`), isThere: true };
+  return { finding: ok('migrations', `all ${own.length} migrations are applied`), isThere: true };
 }
 
 export async function judgeTables(client: pg.Client, schema: string): Promise<readonly Finding[]> {
