@@ -34,3 +34,17 @@ it.each(pages)('every link of %s leads to a file that is there, and to a heading
   });
   expect(dead.map(([link]) => link)).toEqual([]);
 });
+
+it('what the comparison says of speed is what the benchmark measured', () => {
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+  const results = read('bench/RESULTS.md');
+  const first = results.slice(results.indexOf('## W1:'), results.indexOf('## W1burst'));
+  const said = [...read('docs/comparison.md').matchAll(/^\| ([\w-]+) \| ([\d.]+) × \|$/gm)];
+  expect(said).toHaveLength(6);
+  for (const [, system = '', times] of said) {
+    const measured = new RegExp(`^\\| ${system} \\|.*\\| ([\\d.]+) × \\|`, 'm').exec(first)?.[1];
+    // Runs differ; the page need not follow each of them.
+    expect(Number(times) / Number(measured), system).toBeGreaterThan(0.7);
+    expect(Number(times) / Number(measured), system).toBeLessThan(1.3);
+  }
+});
