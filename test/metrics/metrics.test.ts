@@ -107,13 +107,16 @@ describe('metrics of a hub', () => {
   });
 
   test('tell turns, commits, connections, tables and workers', async () => {
-    const seen = await page();
+    // It connects beside everything else.
+    const seen = await waitFor(async () => {
+      const read = await page();
+      return read.value('perdure_notifications_listening') === 1 && read;
+    });
     expect(seen.value('perdure_turns_total')).toBeGreaterThanOrEqual(10);
     expect(seen.value('perdure_commit_turns_count')).toBe(seen.value('perdure_commit_duration_seconds_count'));
     expect(seen.value('perdure_database_up')).toBe(1);
     expect(seen.value('perdure_workers')).toBe(1);
     expect(seen.value('perdure_pool_max_connections', { pool: 'client' })).toBe(10);
-    expect(seen.value('perdure_notifications_listening')).toBe(1);
     expect(seen.value('perdure_table_bytes', { table: 'history' })).toBeGreaterThan(0);
     expect(seen.value('process_cpu_seconds_total')).toBeGreaterThan(0);
   });
