@@ -3,12 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Deployment } from 'kubernetes-models/apps/v1';
+import { Job } from 'kubernetes-models/batch/v1';
 import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Secret, Service } from 'kubernetes-models/v1';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { migrateCommand, type MigrateRequest } from '../../src/cli/commands/migrate.ts';
 import { startCommand } from '../../src/cli/commands/start.ts';
 import { readConfig, type Config, type StartFlags } from '../../src/config.ts';
 import { testDatabase } from '../support/postgres.ts';
@@ -88,10 +90,12 @@ describe('deploy/kubernetes', () => {
     expect(found, `${kind} ${name}`).toBeDefined();
     return found;
   };
-  const pods = [find('Deployment', 'perdure-api'), find('Deployment', 'perdure-worker')];
+  const deployments = [find('Deployment', 'perdure-api'), find('Deployment', 'perdure-worker')];
+  const migration = find('Job', 'perdure-migrate');
+  const pods = [...deployments, migration];
 
   test('is valid by the schemas of Kubernetes', () => {
-    const kinds = { ConfigMap, Deployment, HorizontalPodAutoscaler, PodDisruptionBudget, Secret, Service };
+    const kinds = { ConfigMap, Deployment, HorizontalPodAutoscaler, Job, PodDisruptionBudget, Secret, Service };
     const others = documents.filter(({ kind }) => !(kind in kinds)).map(({ kind }) => kind);
     expect(others.sort()).toEqual(['Kustomization', 'ScaledObject']);
     for (const document of documents) {
@@ -126,16 +130,27 @@ describe('deploy/kubernetes', () => {
   test('starts what the command line knows, with settings that it takes', async () => {
     const settings: Record<string, string> = find('ConfigMap').data;
     const secrets: Record<string, string> = find('Secret').stringData;
-    const [api, worker] = pods.map(({ spec }) => spec.template.spec.containers[0].args as string[]);
+    const [api, worker, migrate] = pods.map(({ spec }) => spec.template.spec.containers[0].args as string[]);
     const given = { ...settings, ...secrets };
     const served = await configOf(api ?? [], given);
     expect([served.workers, served.http?.port, served.monitor?.port]).toEqual([0, 7071, 9464]);
     const working = await configOf(worker ?? [], given);
     expect([working.workers, working.http, working.monitor?.port]).toEqual([1, undefined, 9464]);
+    let asked: MigrateRequest | undefined;
+    const command = migrateCommand((request) => {
+      asked = request;
+      return Promise.resolve();
+    });
+    expect(migrate?.[0]).toBe(command.name());
+    await command.exitOverride().parseAsync(migrate?.slice(1) ?? [], { from: 'user' });
+    // It finds the database where the others do.
+    expect(asked).toEqual({});
+    const [from, ...others] = pods.map(({ spec }) => spec.template.spec.containers[0].envFrom);
+    expect(others).toEqual([from, from]);
   });
 
   test('probes ports that are there, and gives time to stop', () => {
-    for (const { metadata, spec } of pods) {
+    for (const { metadata, spec } of deployments) {
       const pod = spec.template.spec;
       const [container] = pod.containers;
       const ports = container.ports.map(({ name }: Data) => name);
@@ -150,7 +165,7 @@ describe('deploy/kubernetes', () => {
   });
 
   test('selects the pods that it is about', () => {
-    const [api, worker] = pods;
+    const [api, worker] = deployments;
     const labels = (deployment: Data) => deployment.spec.template.metadata.labels;
     for (const deployment of [api, worker]) expect(labels(deployment)).toEqual(deployment.spec.selector.matchLabels);
     expect(find('Service').spec.selector).toEqual(labels(api));
