@@ -19,7 +19,7 @@ export function entitiesCommand(at: Surroundings): Command {
     .description('Lists entities with their states, or shows the one that is named.')
     .argument('[entityId]', 'such as @counter@k1')
     .option('--prefix <id>', '`@name`, or `@name@` and the beginning of a key')
-    .option('--limit <number>', 'at most so many (default: 50)', count, 50)
+    .option('--limit <number>', 'at most so many', count, 50)
     .action(async (entityId: string | undefined, flags: EntitiesFlags) => {
       const service = connect(at, flags);
       if (entityId === undefined) return list(service, flags);

@@ -21,7 +21,7 @@ export function listCommand(at: Surroundings): Command {
   return withFilter(onService(new Command('list')))
     .summary('list instances')
     .description('Lists instances: by id, or by the time of creation with a filter on status or time.')
-    .option('--limit <number>', 'at most so many (default: 50)', count, 50)
+    .option('--limit <number>', 'at most so many', count, 50)
     .option('--all', 'all that match, however many')
     .addOption(watchOption('list them again'))
     .action((flags: ListFlags) =>
