@@ -6,6 +6,8 @@ import { Pace } from './pace.ts';
 
 /** Trees that are looked at together. */
 const rootsAtOnce = 400;
+/** What these trees may have in all. One tree alone may have more. */
+const maxMembers = 20_000;
 /** Instances of one transaction, and rows of history that they may have. One instance alone may have more. */
 const maxInstances = 400;
 const minInstances = 10;
@@ -34,9 +36,15 @@ async function* walk({ store, hubId, rules, from, signal }: WalkOptions): AsyncG
   const pace = new Pace({ signal, max: rootsAtOnce, min: minInstances });
   for (let after: SweepPlace | undefined = from; after !== undefined && !signal.aborted;) {
     const place: SweepPlace = after;
-    const trees: DueTrees = await pace.step(async () => {
-      const { roots, next } = await store.findDue({ hubId, rules, after: place, limit: pace.size });
-      const all = await store.readTrees(roots);
+    const trees = await pace.step(async (): Promise<DueTrees> => {
+      const found = await store.findDue({ hubId, rules, after: place, limit: pace.size });
+      let { roots, next } = found;
+      let all = await store.readTrees(roots, maxMembers);
+      while (all === undefined) {
+        roots = roots.slice(0, Math.ceil(roots.length / 2));
+        next = roots.at(-1)?.place;
+        all = await store.readTrees(roots, maxMembers);
+      }
       const staying = new Set(all.filter((member) => !member.mayGo).map((member) => member.root));
       return {
         roots,

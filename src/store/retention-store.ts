@@ -46,6 +46,8 @@ export interface DueRoot {
   readonly endedAt: Date;
   /** What ended later stays, and the whole tree with it. Opaque. */
   readonly cutoff: string;
+  /** Where a walk goes on behind it. */
+  readonly place: SweepPlace;
 }
 
 /** One window of a walk. */
@@ -93,8 +95,11 @@ export interface RetentionStore {
     readonly after: SweepPlace;
     readonly limit: number;
   }): Promise<DueWindow>;
-  /** Everything below these roots, and they themselves: leaves first. */
-  readTrees(roots: readonly DueRoot[]): Promise<readonly TreeMember[]>;
+  /**
+   * Everything below these roots, and they themselves: leaves first.
+   * @returns `undefined` when there are more than `limit`, unless it is one root
+   */
+  readTrees(roots: readonly DueRoot[], limit: number): Promise<readonly TreeMember[] | undefined>;
   /** Removes what is as it was looked at, with all that it left, in one transaction. @returns how many */
   removeMembers(members: readonly TreeMember[]): Promise<number>;
 }

@@ -123,10 +123,16 @@ describe.each([
     });
     expect(roots).toHaveLength(100);
     expectBounded(due, retentionWindow);
-    const trees = await planOf(() => store.retention.readTrees(roots));
+    const trees = await planOf(() => store.retention.readTrees(roots, 1_000));
     expectBounded(trees, 150);
     // Of those that stay after all: the plan is made for what goes.
-    const members = (await store.retention.readTrees(roots)).map((one) => ({ ...one, executionId: 'another' }));
+    const members = ((await store.retention.readTrees(roots, 1_000)) ?? []).map((one) => ({
+      ...one,
+      executionId: 'another',
+    }));
+    // Too many for one look: the caller asks for fewer trees. One tree is read whole.
+    expect(await store.retention.readTrees(roots, 50)).toBeUndefined();
+    expect(await store.retention.readTrees(roots.slice(0, 1), 0)).toHaveLength(1);
     expect(members.length).toBeGreaterThan(100);
     const removal = await planOf(() => store.retention.removeMembers(members));
     expectBounded(removal, 500);

@@ -83,7 +83,7 @@ function statements(t: Tables) {
        from judged where due or n = ${retentionWindow}
        order by created_at, key limit $8`,
     ),
-    // Level by level along instances_parent, as in trees.ts.
+    // Level by level along instances_parent, as in trees.ts, and no further than the limit.
     trees: statement(
       'read_due_trees',
       `with recursive tree as (
@@ -96,7 +96,7 @@ function statements(t: Tables) {
        )
        select tree.key, tree.root, tree.execution_id, coalesce(tree.status is not null and tree.ended < tree.cutoff, false)
          as may_go, coalesce(h.sequence, 0)::float8 as rows
-       from tree
+       from (select * from tree limit $3) tree
        left join lateral (
          select h.sequence from ${t.history} h where h.instance_key = tree.key order by h.sequence desc limit 1
        ) h on true
@@ -203,7 +203,7 @@ export class PostgresRetention implements RetentionStore {
     return { roots: roots.map(toRoot), next: last && { created: last.created, key: last.key } };
   }
 
-  async readTrees(roots: readonly DueRoot[]): Promise<readonly TreeMember[]> {
+  async readTrees(roots: readonly DueRoot[], limit: number): Promise<readonly TreeMember[] | undefined> {
     if (roots.length === 0) return [];
     const rows = await this.#rows<{
       readonly key: string;
@@ -211,7 +211,12 @@ export class PostgresRetention implements RetentionStore {
       readonly execution_id: string;
       readonly may_go: boolean;
       readonly rows: number;
-    }>(this.#sql.trees, [roots.map((root) => root.key), roots.map((root) => root.cutoff)]);
+    }>(this.#sql.trees, [
+      roots.map((root) => root.key),
+      roots.map((root) => root.cutoff),
+      roots.length === 1 ? null : limit + 1,
+    ]);
+    if (roots.length > 1 && rows.length > limit) return undefined;
     return rows.map((row) => ({
       key: row.key,
       root: row.root,
@@ -239,8 +244,8 @@ export class PostgresRetention implements RetentionStore {
   }
 }
 
-function toRoot({ key, name, status, ended, cutoff }: DueRow): DueRoot {
-  return { key, name, status, endedAt: ended, cutoff };
+function toRoot({ key, name, status, ended, cutoff, created }: DueRow): DueRoot {
+  return { key, name, status, endedAt: ended, cutoff, place: { created, key } };
 }
 
 /** Three columns: name (NULL for all), status, ms. */
