@@ -187,7 +187,11 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     ...(options.directDatabaseUrl === undefined ? {} : { directConnectionString: options.directDatabaseUrl }),
     log: (text, error) => logger.warn({ err: error }, text),
   });
-  const metrics = new HubMetrics({ taskHub, store: store.metrics, version: packageVersion() });
+  const retention = openRetention({ store, taskHub, retention: options.retention, log: logger });
+  const metrics = new HubMetrics({
+    ...{ taskHub, store: store.metrics, version: packageVersion() },
+    retention: () => retention.counters,
+  });
   const worker: HubWorker | undefined =
     openWorker?.(store) ?? (options.worker === false ? undefined : prepareWorker.open(store));
   if (worker !== undefined) metrics.addWorkers(() => worker.snapshots());
@@ -227,7 +231,6 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     if (auditRetentionMs > 0) await store.access.pruneAudit(auditRetentionMs).catch(warn);
     await store.once.prune().catch(warn);
   });
-  const retention = openRetention({ store, taskHub, retention: options.retention, log: logger });
   const endWork = onceOnly(async () => {
     pruning.stop();
     await retention.stop();

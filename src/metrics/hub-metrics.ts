@@ -11,11 +11,20 @@ import { WorkerLedger } from './worker-ledger.ts';
 /** Where the counts of workers come from: this thread, or others that are asked. */
 export type WorkerSource = () => readonly WorkerSnapshot[] | Promise<readonly WorkerSnapshot[]>;
 
+/** What retention has done in this process. */
+export interface RetentionCounts {
+  readonly removed: number;
+  readonly exported: number;
+  readonly failures: number;
+}
+
 /** What metrics are made of. */
 export interface HubMetricsParts {
   readonly taskHub: string;
   readonly store: MetricsStore;
   readonly version: string;
+  /** Absent: nothing is removed. */
+  readonly retention?: () => RetentionCounts;
 }
 
 /** The metrics of a task hub, for Prometheus. */
@@ -50,6 +59,7 @@ export class HubMetrics {
         workers: async () =>
           this.#ledger.take((await Promise.all(this.#workers.map(async (source) => source()))).flat()),
         requests: () => this.#servers.flatMap((server) => server.all),
+        retention: this.#parts.retention ?? (() => ({ removed: 0, exported: 0, failures: 0 })),
       }),
     );
     return this.#registry;

@@ -4,7 +4,7 @@ import type { WorkerSnapshot } from '../worker/counters.ts';
 import { defineDatabase } from './database-metrics.ts';
 import { Definitions } from './definitions.ts';
 import { requestBounds, type RequestCounts } from './http-counts.ts';
-import type { HubMetricsParts } from './hub-metrics.ts';
+import type { HubMetricsParts, RetentionCounts } from './hub-metrics.ts';
 import { Scrape } from './scrape.ts';
 import { defineWorkers } from './worker-metrics.ts';
 
@@ -12,6 +12,7 @@ import { defineWorkers } from './worker-metrics.ts';
 export interface MetricSources {
   readonly workers: () => Promise<readonly WorkerSnapshot[]>;
   readonly requests: () => readonly RequestCounts[];
+  readonly retention: () => RetentionCounts;
 }
 
 export function openRegistry({ store, taskHub, version }: HubMetricsParts, sources: MetricSources): Registry {
@@ -32,6 +33,23 @@ export function openRegistry({ store, taskHub, version }: HubMetricsParts, sourc
         labels: { method, route, status: `${status}` },
         ...{ buckets, sum },
       })),
+  );
+  const retention = (name: string, help: string, read: (counts: RetentionCounts) => number): void =>
+    define.counter(name, help, [], () => [[read(sources.retention())]]);
+  retention(
+    'perdure_retention_removed_instances_total',
+    'Instances that ended long ago and were removed by this process.',
+    (counts) => counts.removed,
+  );
+  retention(
+    'perdure_retention_exported_instances_total',
+    'Those that were written to files before.',
+    (counts) => counts.exported,
+  );
+  retention(
+    'perdure_retention_failures_total',
+    'Sweeps of retention that broke off; they are gone on with.',
+    (counts) => counts.failures,
   );
   define.gauge('perdure_build_info', 'Always 1; the versions are labels.', ['version', 'node'], () => [
     [1, { version, node: process.versions.node }],
