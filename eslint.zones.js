@@ -195,6 +195,7 @@ export const zones = [
   },
   { files: 'client-config.ts', src: ['settings.ts'], packages: [], node: [] },
   { files: 'package-root.ts', src: [], packages: [], node: 'all' },
+  { files: 'calm-log.ts', src: [], packages: ['type:pino'], node: [] },
   { files: 'logger.ts', src: ['config.ts'], packages: ['pino', 'pino-pretty', '@opentelemetry/api'], node: 'all' },
   {
     files: 'hub-worker.ts',
@@ -207,7 +208,7 @@ export const zones = [
     files: 'task-hub.ts',
     src: [
       ...['model', 'flow', 'core', 'store', 'worker', 'client', 'metrics', 'tracing', 'archive', 'retention'],
-      ...['hub-worker.ts', 'schema-watch.ts', 'config.ts', 'logger.ts', 'package-root.ts'],
+      ...['hub-worker.ts', 'schema-watch.ts', 'calm-log.ts', 'config.ts', 'logger.ts', 'package-root.ts'],
     ],
     packages: ['pg', 'kysely', 'pino'],
     node: 'all',

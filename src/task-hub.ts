@@ -23,11 +23,14 @@ import { versionProblem } from './model/instance.ts';
 import type { RetentionOptions } from './model/retention.ts';
 import { openRetention } from './retention/open-retention.ts';
 import type { RetentionView } from './retention/retention.ts';
+import type { ClientStore } from './store/store.ts';
 import { openPostgresStore, type PostgresStore } from './store/postgres/index.ts';
+import { isOutage } from './store/postgres/errors.ts';
 import { migrate, requireMigrated } from './store/postgres/migrate.ts';
 import { ownMigrations } from './store/postgres/migrations.ts';
 import { checkSchema } from './store/postgres/schema-state.ts';
 import { SchemaWatch } from './schema-watch.ts';
+import { calmLog } from './calm-log.ts';
 import { positive, prepareHubWorker, type HubWorker } from './hub-worker.ts';
 import type { DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
@@ -169,7 +172,8 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
   }
   const taskHub = options.taskHub ?? 'default';
   const schema = options.schema ?? 'perdure';
-  const logger = options.logger ?? pino({ level: 'silent' });
+  // Everybody who needs the database says so when it is away.
+  const logger = calmLog(options.logger ?? pino({ level: 'silent' }), isOutage);
   const pollMs = positive('pollMs', options.pollMs ?? defaults.pollMs);
   const maxPayloadLength = positive('maxPayloadLength', options.maxPayloadLength ?? defaults.maxPayloadLength);
   const maxInstanceIdLength = Math.min(
@@ -242,7 +246,7 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
   const schemaWatch = new SchemaWatch({ fits: () => store.fitsSchema(), onSuperseded: endWork, pollMs, log: logger });
   return {
     client: clients.open(taskHub),
-    clients,
+    clients: clients.hasty,
     access: new LocalAccess(store.access),
     metrics,
     retention,
@@ -294,12 +298,12 @@ function openClients(
     readonly worker?: HubWorker;
     readonly webhooks?: WebhookRules;
   },
-): ClientSource & { close(): void } {
+): ClientSource & { readonly hasty: ClientSource; close(): void } {
   const waiters = new CompletionWaiters(store, options.pollMs);
   const events = new LocalStatusEvents(store, options.pollMs);
   const explainer: Explainer = { explain: explainInstance, findCulprit: culpritFinder(store.access) };
   const parts = {
-    store,
+    store: store as ClientStore,
     waiters,
     known: new KnownFunctions(store),
     pollMs: options.pollMs,
@@ -319,30 +323,37 @@ function openClients(
     awaitedEvents: (instance, history) => awaitedEvents(known, instance, history),
   };
   const isServed = (taskHub: string): boolean => taskHub.toLowerCase() === served.toLowerCase();
-  const opened = new Map<string, LocalClient>();
+  const sourceOn = (on: typeof parts): ClientSource => {
+    const opened = new Map<string, LocalClient>();
+    return {
+      defaultTaskHub: options.taskHub,
+      open: (taskHub, audit) => {
+        if (audit !== undefined) return new LocalClient(taskHub, { ...on, audit });
+        const before = opened.get(taskHub);
+        if (before) return before;
+        // What other hubs run is not known here.
+        const client = new LocalClient(taskHub, isServed(taskHub) ? { ...on, declared, explainer: here } : on);
+        // Names come from requests: what is remembered of them stays small.
+        if (opened.size < 1_000) opened.set(taskHub, client);
+        return client;
+      },
+      once: openOnce(store.once, (within, taskHub, audit) => {
+        // Nothing of it is to be seen before it is through: nobody takes the instance, nobody waits for effects.
+        const apart = { store: within, known: new KnownFunctions(within), placement: undefined, pollMs: 0 };
+        const all = { ...on, ...apart, ...(audit === undefined ? {} : { audit }) };
+        return new LocalClient(taskHub, isServed(taskHub) ? { ...all, declared } : all);
+      }),
+      events,
+      ping: async () => {
+        if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
+        await on.store.ping();
+      },
+    };
+  };
   return {
-    defaultTaskHub: options.taskHub,
-    open: (taskHub, audit) => {
-      if (audit !== undefined) return new LocalClient(taskHub, { ...parts, audit });
-      const known = opened.get(taskHub);
-      if (known) return known;
-      // What other hubs run is not known here.
-      const client = new LocalClient(taskHub, isServed(taskHub) ? { ...parts, declared, explainer: here } : parts);
-      // Names come from requests: what is remembered of them stays small.
-      if (opened.size < 1_000) opened.set(taskHub, client);
-      return client;
-    },
-    once: openOnce(store.once, (within, taskHub, audit) => {
-      // Nothing of it is to be seen before it is through: nobody takes the instance, nobody waits for effects.
-      const apart = { store: within, known: new KnownFunctions(within), placement: undefined, pollMs: 0 };
-      const all = { ...parts, ...apart, ...(audit === undefined ? {} : { audit }) };
-      return new LocalClient(taskHub, isServed(taskHub) ? { ...all, declared } : all);
-    }),
-    events,
-    ping: async () => {
-      await store.ping();
-      if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
-    },
+    ...sourceOn(parts),
+    // For requests: their callers would rather be turned away than wait.
+    hasty: sourceOn({ ...parts, store: store.hasty, known: new KnownFunctions(store.hasty) }),
     close: () => {
       waiters.close();
       events.close();

@@ -18,11 +18,28 @@ export interface BatcherOptions<Item, Result> {
   readonly weigh?: (item: Item) => number;
   /** Items of one batch must differ in this; a repeated one waits for the next batch. */
   readonly distinctBy?: (item: Item) => string;
+  /** Default: whoever adds an item waits for as long as it takes. */
+  readonly patience?: BatchPatience;
+}
+
+/** For callers who would rather be turned away than wait. */
+export interface BatchPatience {
+  /** How long an item waits for its batch, in ms. */
+  readonly waitMs: number;
+  /** What it is rejected with then, or at once when too many wait already: it was never part of a batch. */
+  readonly onWaited: () => Error;
+  /** How many may wait. */
+  readonly maxWaiting: number;
+  /** How long its batch may take, in ms; what becomes of it is not looked at any more. */
+  readonly runMs: number;
+  readonly onRun: () => Error;
 }
 
 interface Waiting<Item, Result> {
   readonly item: Item;
   readonly weight: number;
+  /** Where there is no patience. */
+  readonly since: number;
   readonly resolve: (result: Result | PromiseLike<Result>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -33,6 +50,7 @@ export class Batcher<Item, Result> {
   #waitingWeight = 0;
   #underWay = 0;
   #scheduled = false;
+  #timer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
   constructor(options: BatcherOptions<Item, Result>) {
@@ -45,11 +63,16 @@ export class Batcher<Item, Result> {
   }
 
   add(item: Item): Promise<Result> {
+    const { patience } = this.#options;
+    if (patience !== undefined && this.#waiting.length >= patience.maxWaiting)
+      return Promise.reject(patience.onWaited());
     return new Promise((resolve, reject) => {
       const weight = this.#options.weigh?.(item) ?? 0;
       this.#waitingWeight += weight;
-      this.#waiting.push({ item, weight, resolve, reject });
+      const since = patience === undefined ? 0 : performance.now();
+      this.#waiting.push({ item, weight, since, resolve, reject });
       this.#schedule();
+      if (patience !== undefined) this.#giveUpLater(patience.waitMs);
     });
   }
 
@@ -67,6 +90,25 @@ export class Batcher<Item, Result> {
       this.#scheduled = false;
       while (this.#waiting.length > 0 && this.#underWay < this.#options.concurrency) void this.#send(this.#take());
     });
+  }
+
+  /** One timer for all: those that wait longest are the first. */
+  #giveUpLater(afterMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      const { patience } = this.#options;
+      if (patience === undefined) return;
+      const since = performance.now() - patience.waitMs;
+      const next = this.#waiting.findIndex((waiting) => waiting.since > since);
+      const late = this.#waiting.splice(0, next === -1 ? this.#waiting.length : next);
+      for (const { weight, reject } of late) {
+        this.#waitingWeight -= weight;
+        reject(patience.onWaited());
+      }
+      const [first] = this.#waiting;
+      if (first !== undefined) this.#giveUpLater(Math.max(1, first.since - since));
+      else if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }, afterMs);
   }
 
   #take(): readonly Waiting<Item, Result>[] {
@@ -117,6 +159,14 @@ export class Batcher<Item, Result> {
 
   async #send(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     this.#underWay += 1;
+    const { patience } = this.#options;
+    // Items are settled once: what comes after this is not heard.
+    const late =
+      patience === undefined
+        ? undefined
+        : setTimeout(() => {
+            for (const waiting of batch) waiting.reject(patience.onRun());
+          }, patience.runMs);
     try {
       const results = await this.#options.run(batch.map((waiting) => waiting.item));
       batch.forEach((waiting, index) => {
@@ -127,6 +177,7 @@ export class Batcher<Item, Result> {
     } catch (error) {
       for (const waiting of batch) waiting.reject(error);
     } finally {
+      clearTimeout(late);
       this.#underWay -= 1;
       if (this.#waiting.length > 0) this.#schedule();
       else if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();

@@ -304,4 +304,6 @@ export type WorkNotification =
       readonly output?: string | null;
     }
   /** Notifications may have been missed: look at everything once. */
-  | { readonly kind: 'resync' };
+  | { readonly kind: 'resync' }
+  /** The database was restarted, or is another one: what is known of it may not be what is stored (decision 9). */
+  | { readonly kind: 'reset'; readonly change: 'restarted' | 'replaced' };

@@ -193,6 +193,11 @@ export class LiveInstances {
   /** Drops everything: the lease was lost or the worker stops. */
   clear(): void {
     for (const live of [...this.#owned.values()]) this.drop(live);
+    this.forgetIdle();
+  }
+
+  /** Forgets those that are not owned: what is remembered of them may not be what is stored. */
+  forgetIdle(): void {
     for (const live of this.#idle?.values() ?? []) forget(live);
     this.#idle?.clear();
   }

@@ -4,7 +4,7 @@ import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { Clock } from '../flow/clock.ts';
 import { isEntityInstanceId } from '../model/entity-id.ts';
 import type { Claim, WorkerId } from '../model/work.ts';
-import type { WorkerStore } from '../store/store.ts';
+import type { Heartbeat, WorkerStore } from '../store/store.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import type { WorkerCounters, WorkerCounts, WorkerSnapshot } from './counters.ts';
@@ -22,6 +22,8 @@ const strayAfterMs = 1_000;
 /** How long a registration holds, by the monotonic clock; counted from when the heartbeat was sent. */
 export interface Lease {
   endsAt: number;
+  /** It belongs to a database that is not the one that we are connected to any more. */
+  isVoid?: boolean;
 }
 
 export interface Session {
@@ -74,6 +76,25 @@ export function openSession({ lease, ...shared }: SessionOptions): Session {
 export function take({ orchestrations, entities }: Session, claims: readonly Claim[]): void {
   orchestrations.take(claims.filter((claim) => !isEntityInstanceId(claim.instanceId)));
   entities.take(claims.filter((claim) => isEntityInstanceId(claim.instanceId)));
+}
+
+/**
+ * The database is not quite the one that was read (decision 9). After a restart what is owned is safe: the fence of its next
+ * commit shows whether it is what is stored. In another database nothing is.
+ */
+export function reset({ live, lease }: Session, change: 'restarted' | 'replaced'): void {
+  live.forgetIdle();
+  if (change === 'replaced') Object.assign(lease, { endsAt: -Infinity, isVoid: true });
+}
+
+/** Renews the lease, or ends one that is void. */
+export async function renew(
+  { workerId, lease, activities }: Session,
+  { store, hubId, leaseMs }: { readonly store: WorkerStore; readonly hubId: number; readonly leaseMs: number },
+): Promise<Heartbeat> {
+  if (lease.isVoid !== true) return store.heartbeat({ workerId, hubId, leaseMs, claimedTasks: activities.claimed });
+  await store.deregisterWorker(workerId);
+  return { kind: 'expired' };
 }
 
 /** How a worker stands. */

@@ -73,7 +73,7 @@ export class WorkLoop {
             `${this.#options.what} failed, trying again`,
           );
         }
-        await this.#pause(Math.min(maxBackOffMs, 50 * 2 ** Math.min(this.#failures, 8)));
+        await this.#pause(Math.min(maxBackOffMs, 50 * 2 ** Math.min(this.#failures, 8)) * (0.5 + Math.random() / 2));
         this.#woken = true;
       }
     }

@@ -23,7 +23,7 @@ import { ForeignVersions } from './foreign-versions.ts';
 import { defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
 import { newExecutionId } from './new-execution.ts';
-import { openSession, snapshotOf, take, type Lease, type Session } from './session.ts';
+import { openSession, renew, reset, snapshotOf, take, type Lease, type Session } from './session.ts';
 import { collectStrays } from './strays.ts';
 import { WorkLoop } from './work-loop.ts';
 import type { WorkerOptions } from './worker-options.ts';
@@ -249,6 +249,10 @@ export class Worker {
       this.#session?.entities.inboxesDue();
       return;
     }
+    if (notification.kind === 'reset') {
+      if (this.#session) reset(this.#session, notification.change);
+      return;
+    }
     if (notification.hubId !== this.#hubId) return;
     if (notification.kind === 'instances') this.#claimLoop.wake();
     else if (notification.kind === 'activities') this.#taskLoop.wake();
@@ -319,12 +323,7 @@ export class Worker {
     const { store, leaseMs, log } = this.#options;
     const sentAt = this.#own.now();
     const quiet = session.live.atRest();
-    const beat = await store.heartbeat({
-      workerId: session.workerId,
-      hubId: this.#hubId,
-      leaseMs,
-      claimedTasks: session.activities.claimed,
-    });
+    const beat = await renew(session, { store, hubId: this.#hubId, leaseMs });
     if (beat.kind === 'expired') {
       log.error({ workerId: session.workerId }, 'the lease has ended: everything is dropped, other workers have it');
       this.#session = undefined;

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi, onTestFinished } from 'vitest';
 import { WorkLoop, type WorkLoopOptions } from '../../src/worker/work-loop.ts';
 import { gate, type Gate } from '../support/gate.ts';
 
@@ -134,6 +134,9 @@ describe('a loop without room', () => {
 describe('a step that fails', () => {
   it('is tried again, later each time, and told rarely', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    // Pauses are spread out between half and all of their length.
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+    onTestFinished(() => void vi.restoreAllMocks());
     const away = new Error('away');
     const { loop, log, steps } = loopOf(...Array.from({ length: 45 }, () => away), 'enough');
     loop.wake();

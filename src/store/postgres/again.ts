@@ -1,7 +1,7 @@
 /** Calls, mostly of clients, that lost a deadlock or their connection. Turns have their own way (`turn-commits.ts`). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableError } from '../../model/errors.ts';
-import { isConnectionError, isRetryable, isUnavailable } from './errors.ts';
+import { isConnectionError, isResourceError, isRetryable, isUnavailable } from './errors.ts';
 
 const maxTries = 5;
 /** How long a call waits for a database that went away under it. */
@@ -23,9 +23,12 @@ export async function again<Result>(
     } catch (error) {
       const lost = isConnectionError(error);
       unsure ||= lost;
-      const wait = options.repeatAfterConnectionLoss && unsure && (lost || isUnavailable(error));
-      if (!(isRetryable(error) && attempt < maxTries) && !(wait && performance.now() - begun < maxRepeatMs)) {
-        if (!wait) throw error;
+      const isAway = unsure && (lost || isUnavailable(error));
+      const mayRepeat = options.repeatAfterConnectionLoss || !unsure;
+      const hasTime = performance.now() - begun < maxRepeatMs;
+      if (!mayRepeat || !hasTime || !(isAway || (isRetryable(error) && attempt < maxTries))) {
+        // What is said of a later try proves nothing about an earlier one.
+        if (!unsure || !(isAway || isRetryable(error) || isResourceError(error))) throw error;
         throw new DurableError(
           'OutcomeUnknown',
           'The connection to the database was lost while the call was carried out. It may or may not have been: look before you repeat it.',

@@ -17,6 +17,7 @@ import { Instances } from './instances.ts';
 import { lentConnection } from './lent-connection.ts';
 import type { Listings } from './listings.ts';
 import { ObstacleQueries } from './obstacles.ts';
+import type { Patience } from './patience.ts';
 import { Rewinds } from './rewinds.ts';
 import { nowMs, type Runner, statement, type Tables } from './sql.ts';
 import { Starts } from './starts.ts';
@@ -34,14 +35,18 @@ export function clientStore(
     readonly listings: Listings;
     /** Aborts when the store closes. */
     readonly closing: AbortSignal;
+    /** Answers when the database is reachable and migrated, though all connections of clients are taken. */
+    readonly ping: () => Promise<void>;
+    /** Default: callers wait for as long as it takes. */
+    readonly patience?: Patience;
   },
 ): ClientStore {
-  const { tables, notifications, listings, closing } = parts;
+  const { tables, notifications, listings, closing, patience, ping } = parts;
   const hubs = new Hubs(runner, tables);
   const trees = new Trees(runner, tables);
-  const instances = new Instances(runner, tables);
+  const instances = new Instances(runner, tables, patience);
   const rewinds = new Rewinds(runner, tables);
-  const starts = new Starts(runner, tables);
+  const starts = new Starts(runner, tables, patience);
   const entities = new Entities(runner, tables, closing);
   const entityQueries = new EntityQueries(runner, tables);
   const watches = new Watches(runner, tables);
@@ -49,7 +54,6 @@ export function clientStore(
   const obstacles = new ObstacleQueries(runner, tables);
   const clock = statement('clock', `select ${nowMs} as now`);
   const addWebhook = insertWebhook(tables);
-  const ping = statement('ping', `select 1 from ${tables.instances} limit 0`);
 
   /** The webhook is there when the instance is, so that no end comes before it. */
   const startWithWebhook = (start: InstanceStart, url: string): Promise<StartOutcome> =>
@@ -137,9 +141,7 @@ export function clientStore(
     findEmptyEntities: (hubId, page) => entities.findEmpty(hubId, page),
     removeEmptyEntities: (found) => entities.removeEmpty(found),
     findOrphanedLocks: (hubId, page) => entities.findOrphanedLocks(hubId, page),
-    ping: async () => {
-      await runner.rows(ping, []);
-    },
+    ping,
   });
 }
 

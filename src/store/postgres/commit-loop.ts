@@ -5,8 +5,19 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CommitOutcome, InstanceKey } from '../../model/work.ts';
-import { errorCode, isConnectionError, isMemberError, isResourceError, isRetryable, isUnavailable } from './errors.ts';
+import {
+  errorCode,
+  isConnectionError,
+  isLockTimeout,
+  isMemberError,
+  isOutOfTime,
+  isResourceError,
+  isRetryable,
+  isUnavailable,
+} from './errors.ts';
 
+/** How often a batch that meets locks or concurrent changes is sent (F55). */
+const maxLockedTries = 5;
 /** Longest pause between two tries to write a batch while the database is away (B of the promises). */
 const maxBackOffMs = 5_000;
 
@@ -38,6 +49,7 @@ export async function commitAll<Member extends Keyed>(
     for (const outcome of found) outcomes.set(outcome.key, outcome);
   };
   let unsure = false;
+  let locked = 0;
   for (let attempt = 0; ; attempt += 1) {
     try {
       note(await sender.send(members, commitId));
@@ -47,6 +59,13 @@ export async function commitAll<Member extends Keyed>(
       return outcomes;
     } catch (error) {
       if (isMemberError(error)) return splitUp(error, members, sender, closing);
+      // One that others hold must not keep the rest: those that remain are sent alone.
+      if (isRetryable(error)) locked += 1;
+      if (members.length > 1 && (isOutOfTime(error) || isLockTimeout(error) || locked >= maxLockedTries) && !unsure) {
+        return splitUp(error, members, sender, closing);
+      }
+      // Handed back: whoever owns it finds it without having it, and begins anew with what is stored.
+      if (locked >= maxLockedTries && !unsure) return outcomes;
       if (isConnectionError(error)) unsure = true;
       else if (!isRetryable(error) && !isUnavailable(error) && !isResourceError(error)) throw error;
       const pauseMs = Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
@@ -55,7 +74,7 @@ export async function commitAll<Member extends Keyed>(
   }
 }
 
-/** One bad member must not harm the others (decision 11). */
+/** One bad member, or one that others have locked, must not harm the others (decision 11). */
 async function splitUp<Member extends Keyed>(
   error: unknown,
   members: readonly Member[],
@@ -63,12 +82,13 @@ async function splitUp<Member extends Keyed>(
   closing: AbortSignal,
 ): Promise<ReadonlyMap<InstanceKey, CommitOutcome>> {
   const [only] = members;
-  if (members.length === 1 && only !== undefined) {
+  if (members.length === 1 && isMemberError(error) && only !== undefined) {
     const reason = `Postgres error ${errorCode(error) ?? ''}`;
     return new Map([[only.key, { kind: 'refused', key: only.key, reason }]]);
   }
   const middle = members.length >> 1;
-  const first = await commitAll(members.slice(0, middle), sender, closing);
-  const second = await commitAll(members.slice(middle), sender, closing);
-  return new Map([...first, ...second]);
+  const parts = await Promise.all(
+    [members.slice(0, middle), members.slice(middle)].map((part) => commitAll(part, sender, closing)),
+  );
+  return new Map(parts.flatMap((part) => [...part]));
 }

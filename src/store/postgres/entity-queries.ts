@@ -2,13 +2,12 @@
 import { Batcher } from '../../flow/batcher.ts';
 import { parseEntityId } from '../../model/entity-id.ts';
 import type { EntityFilter, EntityMetadata, EntityPage } from '../../model/entity-work.ts';
-import { DurableError } from '../../model/errors.ts';
 import type { InstanceKey } from '../../model/work.ts';
 import { readToken, writeToken } from '../continuation-token.ts';
 import type { MessageForEntity } from '../store.ts';
 import { again } from './again.ts';
 import { deliverToEntities, entityTargets } from './entity-commit-statement.ts';
-import { isConnectionError, isMemberError } from './errors.ts';
+import { isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
 import { jsonTexts, statement, type Runner, type Tables } from './sql.ts';
 
@@ -151,13 +150,6 @@ export class EntityQueries {
       });
       return messages.map((_, index) => (index === 0 ? told : []));
     } catch (error) {
-      if (isConnectionError(error)) {
-        throw new DurableError(
-          'OutcomeUnknown',
-          'The connection to the database was lost while the signal was stored. It may or may not have been: look before you repeat the call.',
-          { cause: error },
-        );
-      }
       if (!isMemberError(error) || messages.length === 1) throw error;
       return oneByOne(messages, (message) => this.#sendAll([message]));
     }

@@ -47,6 +47,16 @@ export function isRetryable(error: unknown): boolean {
   return code === '40P01' || code === '40001' || code === '55P03';
 }
 
+/** Somebody else has kept a lock for too long. */
+export function isLockTimeout(error: unknown): boolean {
+  return errorCode(error) === '55P03';
+}
+
+/** What the server ended because it took too long: it was not executed. */
+export function isOutOfTime(error: unknown): boolean {
+  return errorCode(error) === '57014';
+}
+
 /** Out of time, memory, disk or connections, or a disk that fails: the same statement may go through later. */
 export function isResourceError(error: unknown): boolean {
   const code = errorCode(error);
@@ -57,6 +67,11 @@ export function isResourceError(error: unknown): boolean {
 export function isMemberError(error: unknown): boolean {
   const code = errorCode(error);
   return code !== undefined && (code.startsWith('22') || code.startsWith('23') || code.startsWith('54'));
+}
+
+/** Whether an error says nothing but that the database is away, which everybody notices who needs it. */
+export function isOutage(error: unknown): boolean {
+  return isConnectionError(error) || isUnavailable(error) || isResourceError(error);
 }
 
 /** What a caller of the client gets for a database error. */
@@ -74,7 +89,7 @@ export function toStoreError(error: unknown): unknown {
   if (code?.startsWith('54')) {
     return new DurableError('PayloadTooLarge', 'A value is too large for the database.', { cause: error });
   }
-  if (isConnectionError(error) || isRetryable(error)) {
+  if (isConnectionError(error) || isRetryable(error) || isResourceError(error)) {
     return new DurableError('StoreUnavailable', 'The database cannot be reached right now. Try again in a moment.', {
       cause: error,
     });

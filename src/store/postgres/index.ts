@@ -1,10 +1,9 @@
 /** The store port on Postgres: puts the parts together, owns the pools. */
 import { Kysely, PostgresDialect } from 'kysely';
-import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { WorkNotification } from '../../model/work.ts';
 import type { OnceStore } from '../once-store.ts';
-import type { NotificationBus, Store } from '../store.ts';
+import type { ClientStore, NotificationBus, Store } from '../store.ts';
 import type { MetricsStore } from '../metrics-store.ts';
 import type { RetentionStore } from '../retention-store.ts';
 import type { SupervisorStore } from '../supervisor-store.ts';
@@ -24,8 +23,10 @@ import { PostgresMetrics } from './metrics.ts';
 import { Notifications } from './notifications.ts';
 import { Once } from './once.ts';
 import { Orchestrations } from './orchestrations.ts';
+import { impatient, poolForKysely, Pools } from './pools.ts';
 import { PostgresRetention } from './retention.ts';
 import { SchemaGate } from './schema-gate.ts';
+import { Server } from './server.ts';
 import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { Supervision } from './supervision.ts';
 import { TurnCommits } from './turn-commits.ts';
@@ -45,7 +46,7 @@ export interface PostgresStoreOptions {
   readonly clientConnections?: number;
   /** Connections for turns and activities. Default 6. */
   readonly workerConnections?: number;
-  /** `false` behind a pooler that cannot keep prepared statements. Default `true`. */
+  /** Default: unless a transaction pooler is found in between, which cannot keep them. */
   readonly preparedStatements?: boolean;
   /**
    * After how long a connection that says nothing is given up, in ms: nobody else would find out that it is half open
@@ -58,22 +59,21 @@ export interface PostgresStoreOptions {
   readonly log?: (text: string, error: unknown) => void;
 }
 
-/**
- * The hot statements look rows up by key; which plan is right does not depend on what the statistics of a young or
- * fast-changing table say. Without these a commit of 500 turns on a table that was empty at the last ANALYZE compared
- * 500,000 pairs of rows (measured: 290 ms instead of 9).
- */
-const sessionSettings =
-  '-c idle_in_transaction_session_timeout=15s ' + // a transaction whose client has vanished must not keep its locks
-  '-c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan -c jit=off';
-
 /** A heartbeat that takes longer tries another connection while the lease still holds. */
 const maxHeartbeatMs = 5_000;
 const readSettings = statement('read_settings', settingsQuery);
-const maxCloseMs = 2_000;
+/** How long callers over HTTP wait for a connection of a pool, or in a queue, before they are turned away (F13). */
+const maxImpatienceMs = 1_500;
+/** How long they wait for what was sent before they are told that its outcome is not known (F09). */
+const maxOutcomeMs = 5_000;
 
 /** A store that also holds keys, the audit log, what calls with an idempotency key were answered, webhooks, and what removes and archives. */
 export interface PostgresStore extends Store {
+  /**
+   * The same for callers who would rather be turned away than wait: `StoreUnavailable` when the database cannot keep up,
+   * `OutcomeUnknown` when it does not say what became of a call.
+   */
+  readonly hasty: ClientStore;
   readonly access: AccessStore;
   readonly once: OnceStore;
   readonly webhooks: WebhookStore;
@@ -91,46 +91,48 @@ export interface PostgresStore extends Store {
 export function openPostgresStore(options: PostgresStoreOptions): PostgresStore {
   const schema = checkSchemaName(options.schema);
   const tables = tablesOf(schema);
-  const own: pg.Pool[] = [];
   const queryTimeoutMs = options.queryTimeoutMs ?? 15_000;
-  const poolOf = (name: string, max: number, timeoutMs = queryTimeoutMs): pg.Pool => {
-    if (options.pool) return options.pool;
-    const pool = new pg.Pool({
-      ...(options.connectionString === undefined ? {} : { connectionString: options.connectionString }),
-      application_name: `perdure ${name}`,
-      max,
-      connectionTimeoutMillis: Math.min(5_000, timeoutMs),
-      query_timeout: timeoutMs,
-      idleTimeoutMillis: 30_000,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 5_000,
-      options: sessionSettings,
-    });
-    // An idle connection that breaks is replaced by the pool; unheard it would end the process.
-    pool.on('error', (error) => options.log?.('an idle database connection was lost', error));
-    hearErrors(pool);
-    own.push(pool);
-    return pool;
-  };
-  if (options.pool) hearErrors(options.pool);
+  const { connectionString: url, directConnectionString: directUrl } = options;
+  const server = new Server({
+    // Nobody gives a second way without a need.
+    isPooler: directUrl !== undefined && directUrl !== url,
+    onChange: (change) => {
+      options.log?.('the database is not the same as before', new Error(`it was ${change}`));
+      notifications.publish({ kind: 'reset', change });
+    },
+  });
+  const pools = new Pools({
+    ...(url === undefined ? {} : { connectionString: url }),
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
+    ...(options.log === undefined ? {} : { log: options.log }),
+    server,
+    queryTimeoutMs,
+  });
   const settings = {
-    prepared: options.preparedStatements ?? true,
+    get prepared() {
+      return options.preparedStatements ?? !server.isPooler;
+    },
     prefix: schemaTag(schema),
     counts: { conflicts: 0 },
   };
-  const clientPool = poolOf('client', options.clientConnections ?? 10);
+  const clientPool = pools.open('client', options.clientConnections ?? 10);
+  const clientConnections = pools.connectionsOf(clientPool);
   // Apart from each other, so that neither a flood of requests nor a full worker starves the rest; heartbeats alone.
   const gate = new SchemaGate(tables);
-  const guarded = gate.guard(clientPool);
+  const guarded = gate.guard(clientConnections);
   const forClients = new Runner(guarded, settings);
-  const workerPool = poolOf('worker', options.workerConnections ?? 6);
-  const forWorkers = new Runner(workerPool, settings);
-  const forLeases = new Runner(poolOf('heartbeat', 1, Math.min(maxHeartbeatMs, queryTimeoutMs)), settings);
+  const workerPool = pools.open('worker', options.workerConnections ?? 6);
+  const forWorkers = new Runner(pools.connectionsOf(workerPool), settings);
+  const leasePool = pools.open('heartbeat', 1, Math.min(maxHeartbeatMs, queryTimeoutMs));
+  const forLeases = new Runner(pools.connectionsOf(leasePool), settings);
 
-  const listenOn = options.directConnectionString ?? options.connectionString;
+  const listenOn = directUrl ?? url;
   const listen = (): Notifications => {
     const own = new Notifications({
       pool: clientPool,
+      connections: clientConnections,
+      isPooled: () => server.isPooler && directUrl === undefined,
+      greet: (client) => server.greet(client),
       schema,
       ...(options.pool || listenOn === undefined ? {} : { connectionString: listenOn }),
       ...(options.log ? { log: options.log } : {}),
@@ -141,7 +143,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const notifications = options.notifications ?? listen();
 
   const listings = new Listings(
-    new Kysely<Database>({ dialect: new PostgresDialect({ pool: guarded }) }).withSchema(schema),
+    new Kysely<Database>({ dialect: new PostgresDialect({ pool: poolForKysely(guarded) }) }).withSchema(schema),
   );
   const orchestrations = new Orchestrations(forWorkers, tables);
   const closing = new AbortController();
@@ -152,7 +154,17 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const supervision = new Supervision(forLeases, tables);
   const clientWorkers = new Workers(forClients, tables);
 
-  const client = clientStore(forClients, { tables, notifications, listings, closing: closing.signal });
+  const pinged = statement('ping', `select 1 from ${tables.instances} limit 0`);
+  const forHealth = forLeases.on(impatient(gate.guard(pools.connectionsOf(leasePool)), maxImpatienceMs));
+  const ping = async (): Promise<void> => {
+    await forHealth.rows(pinged, []);
+  };
+  const parts = { tables, notifications, listings, closing: closing.signal, ping };
+  const client = clientStore(forClients, parts);
+  const hasty = clientStore(forClients.on(impatient(guarded, maxImpatienceMs)), {
+    ...parts,
+    patience: { waitMs: maxImpatienceMs, outcomeMs: maxOutcomeMs },
+  });
   // Listings are read beside the transaction: nothing that is carried out once asks for one.
   const once = new Once(forClients, tables, (connections) => {
     const waiting: WorkNotification[] = [];
@@ -160,9 +172,8 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
       publish: (notification) => void waiting.push(notification),
       subscribe: (listener) => notifications.subscribe(listener),
     };
-    const parts = { tables, notifications: bus, listings, closing: closing.signal };
     return {
-      store: clientStore(new Runner(connections, settings), parts),
+      store: clientStore(new Runner(connections, settings), { ...parts, notifications: bus }),
       publish: () => {
         for (const notification of waiting) notifications.publish(notification);
       },
@@ -172,6 +183,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   return {
     ...client,
     once,
+    hasty,
     webhooks: new Webhooks(forClients, tables),
     weakSettings: async () => weakSettings(settingsOf(await forClients.rows(readSettings, []))),
     supervision,
@@ -219,17 +231,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     close: async () => {
       closing.abort();
       if (notifications instanceof Notifications) await notifications.close();
-      // A statement whose answer does not come keeps its connection until it times out: not the caller's business.
-      const ended = Promise.all(own.map((pool) => pool.end()));
-      await Promise.race([ended, delay(maxCloseMs, undefined, { ref: false })]);
+      await pools.close();
     },
   };
-}
-
-/**
- * A connection that breaks while it is lent out emits an error that the pool does not listen to; unheard it would end
- * the process. Whoever uses the connection learns of it from the query that rejects.
- */
-function hearErrors(pool: pg.Pool): void {
-  pool.on('connect', (client) => client.on('error', () => undefined));
 }

@@ -5,7 +5,6 @@
 import type { PoolClient } from 'pg';
 import { Batcher } from '../../flow/batcher.ts';
 import { isEntityInstanceId } from '../../model/entity-id.ts';
-import { DurableError } from '../../model/errors.ts';
 import type { AuditNote } from '../../model/access.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
 import type { InstanceKey } from '../../model/work.ts';
@@ -13,8 +12,9 @@ import type { ClientMessage, PurgeOutcome, SendOutcome, TerminatePending } from 
 import { again } from './again.ts';
 import { auditFields, auditRow, auditValues, insertAudit } from './audit-sql.ts';
 import { deleteInstance, deletions, type LockedRow } from './deletions.ts';
-import { isConnectionError, isMemberError } from './errors.ts';
+import { isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
+import { batchPatience, type Patience } from './patience.ts';
 import { reportTexts, tellParent } from './reports.ts';
 import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow, startOfMessage } from './rows.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
@@ -150,7 +150,7 @@ export class Instances {
   readonly #sends: Batcher<ClientMessage, Sent>;
   readonly #gets: Batcher<InstanceAddress, OrchestrationInstance | null>;
 
-  constructor(runner: Runner, tables: Tables) {
+  constructor(runner: Runner, tables: Tables, patience?: Patience) {
     this.#runner = runner;
     this.#sql = statements(tables);
     this.#sends = new Batcher({
@@ -160,8 +160,14 @@ export class Instances {
       maxItems: maxBatch,
       maxWeight: maxBatchBytes,
       weigh: (message) => ('input' in message.event ? (message.event.input?.length ?? 0) : 0),
+      ...batchPatience(patience, 'writes'),
     });
-    this.#gets = new Batcher({ run: (addresses) => this.#getAll(addresses), concurrency: 4, maxItems: 200 });
+    this.#gets = new Batcher({
+      run: (addresses) => this.#getAll(addresses),
+      concurrency: 4,
+      maxItems: 200,
+      ...batchPatience(patience, 'reads'),
+    });
   }
 
   send(message: ClientMessage): Promise<Sent> {
@@ -185,13 +191,6 @@ export class Instances {
         { repeatAfterConnectionLoss: false },
       );
     } catch (error) {
-      if (isConnectionError(error)) {
-        throw new DurableError(
-          'OutcomeUnknown',
-          'The connection to the database was lost while the message was stored. It may or may not have been: look before you repeat the call.',
-          { cause: error },
-        );
-      }
       if (!isMemberError(error) || messages.length === 1) throw error;
       return oneByOne(messages, (message) => this.#sendAll([message]));
     }

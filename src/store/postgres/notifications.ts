@@ -7,16 +7,30 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { InstanceKey, WorkNotification } from '../../model/work.ts';
 import type { NotificationBus } from '../store.ts';
-import { schemaTag } from './sql.ts';
+import { isConnectionError } from './errors.ts';
+import { type Connections, schemaTag } from './sql.ts';
 
 const joinMs = 20;
 /** Postgres refuses payloads of 8,000 bytes and more. */
 const maxKeys = 300;
 const maxBackOffMs = 5_000;
 
+/** Keys of one kind that wait to be sent; who needs one of the others finds out by polling. */
+const maxPendingKeys = 10_000;
+/** How often the connection is asked whether it lives: one that is half open says nothing (F52, F60). */
+const checkEveryMs = 10_000;
+/** How long it may take to answer. */
+const checkTimeoutMs = 5_000;
+
 /** What the bus needs to know. */
 export interface NotificationOptions {
   readonly pool: pg.Pool;
+  /** Those of the pool, for sending. */
+  readonly connections: Connections;
+  /** Whether a connection to listen on would be a transaction pooler's: then nothing would ever be heard. */
+  readonly isPooled: () => boolean;
+  /** Looks at a new connection. @throws Error for one that is no good */
+  readonly greet: (client: pg.ClientBase) => Promise<void>;
   readonly schema: string;
   /** For LISTEN; must not be a transaction pooler's. `undefined`: take a connection from the pool. */
   readonly connectionString?: string;
@@ -31,7 +45,7 @@ interface Packet {
 
 /** What is to be sent of one kind and hub. */
 interface Pending {
-  readonly kind: Exclude<WorkNotification['kind'], 'resync'>;
+  readonly kind: Exclude<WorkNotification['kind'], 'resync' | 'reset'>;
   readonly hubId: number;
   readonly keys: Set<InstanceKey>;
 }
@@ -43,6 +57,8 @@ export class Notifications implements NotificationBus {
   readonly #listeners = new Set<(notification: WorkNotification) => void>();
   readonly #pending = new Map<string, Pending>();
   #timer: NodeJS.Timeout | undefined;
+  #check: NodeJS.Timeout | undefined;
+  #sending = false;
   #lastSentAt = 0;
   #closed = false;
   #client: pg.Client | pg.PoolClient | undefined;
@@ -63,7 +79,7 @@ export class Notifications implements NotificationBus {
     for (const listener of this.#listeners) listener(notification);
     if (this.#closed) return;
     this.#remember(notification);
-    this.#timer ??= setTimeout(() => this.#send(), Math.max(0, this.#lastSentAt + joinMs - performance.now()));
+    this.#schedule();
   }
 
   subscribe(listener: (notification: WorkNotification) => void): () => void {
@@ -72,25 +88,43 @@ export class Notifications implements NotificationBus {
   }
 
   #remember(notification: WorkNotification): void {
-    if (notification.kind === 'resync') return;
+    if (notification.kind === 'resync' || notification.kind === 'reset') return;
     const { kind, hubId } = notification;
     const name = `${kind} ${hubId}`;
     let pending = this.#pending.get(name);
     if (pending === undefined) this.#pending.set(name, (pending = { kind, hubId, keys: new Set() }));
-    if ('keys' in notification) for (const key of notification.keys) pending.keys.add(key);
+    if (!('keys' in notification) || pending.keys.size >= maxPendingKeys) return;
+    for (const key of notification.keys) pending.keys.add(key);
   }
 
-  #send(): void {
+  /** One at a time: while the database does not answer they would take all connections. */
+  #schedule(): void {
+    if (this.#sending || this.#pending.size === 0 || this.#closed) return;
+    this.#timer ??= setTimeout(() => void this.#send(), Math.max(0, this.#lastSentAt + joinMs - performance.now()));
+  }
+
+  async #send(): Promise<void> {
     this.#timer = undefined;
+    this.#sending = true;
     this.#lastSentAt = performance.now();
     const payloads = packets([...this.#pending.values()]).map((items): Packet => ({ from: this.#me, items }));
     this.#pending.clear();
-    this.#options.pool
-      .query('select pg_notify($1, p) from unnest($2::text[]) p', [
+    let client: pg.PoolClient | undefined;
+    let isBroken = false;
+    try {
+      client = await this.#options.connections.connect();
+      await client.query('select pg_notify($1, p) from unnest($2::text[]) p', [
         this.#channel,
         payloads.map((one) => JSON.stringify(one)),
-      ])
-      .catch((error: unknown) => this.#options.log?.('a notification was not sent', error));
+      ]);
+    } catch (error) {
+      isBroken = isConnectionError(error);
+      this.#options.log?.('a notification was not sent', error);
+    } finally {
+      client?.release(isBroken);
+      this.#sending = false;
+      this.#schedule();
+    }
   }
 
   /** Connects and keeps connecting; resolves after the first try, whatever came of it. */
@@ -102,9 +136,18 @@ export class Notifications implements NotificationBus {
       log?.('notifications are off, polling goes on', new Error('the pool has only one connection'));
       return;
     }
+    let opened: pg.Client | pg.PoolClient | undefined;
+    let isUsed = false;
     try {
       const client = await this.#connect();
+      opened = client;
       if (this.#closed) return this.#drop(client); // closed meanwhile
+      await this.#options.greet(client);
+      if (this.#options.isPooled()) {
+        this.#drop(client);
+        log?.('notifications are off, polling goes on', new Error('a pooler is in between: set a direct database URL'));
+        return;
+      }
       client.on('notification', (message) => this.#receive(message.payload));
       const again = (error?: unknown): void => {
         if (this.#client !== client) return;
@@ -115,24 +158,37 @@ export class Notifications implements NotificationBus {
       client.on('error', again);
       client.on('end', () => again());
       this.#client = client;
+      isUsed = true;
       await client.query(`listen ${pg.escapeIdentifier(this.#channel)}`);
       this.#backOffMs = 100;
+      this.#watch(client, again);
       // What was sent while nobody listened is found by looking once.
       this.#deliver({ kind: 'resync' });
     } catch (error) {
-      const client = this.#client;
+      // Who lost it meanwhile has dropped it, too.
+      if (opened !== undefined && (this.#client === opened || !isUsed)) this.#drop(opened);
       this.#client = undefined;
-      if (client) this.#drop(client);
       this.#reconnect(error);
     }
   }
 
+  /** Asks now and then whether the connection lives. */
+  #watch(client: pg.Client | pg.PoolClient, lost: (error: unknown) => void): void {
+    clearTimeout(this.#check);
+    this.#check = setTimeout(() => {
+      if (this.#client !== client) return;
+      client.query('select 1').then(() => this.#watch(client, lost), lost);
+    }, checkEveryMs);
+  }
+
   async #connect(): Promise<pg.Client | pg.PoolClient> {
-    const { connectionString, pool } = this.#options;
-    if (connectionString === undefined) return pool.connect();
+    const { connectionString, connections } = this.#options;
+    if (connectionString === undefined) return connections.connect();
     const client = new pg.Client({
       connectionString,
-      connectionTimeoutMillis: 5_000,
+      connectionTimeoutMillis: checkTimeoutMs,
+      query_timeout: checkTimeoutMs,
+      application_name: 'perdure listen',
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,
     });
@@ -144,10 +200,13 @@ export class Notifications implements NotificationBus {
   #reconnect(error: unknown): void {
     if (this.#closed || this.#retry) return;
     this.#options.log?.('notifications are off, polling goes on', error);
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      void this.listen();
-    }, this.#backOffMs);
+    this.#retry = setTimeout(
+      () => {
+        this.#retry = undefined;
+        void this.listen();
+      },
+      this.#backOffMs * (0.5 + Math.random() / 2),
+    );
     this.#backOffMs = Math.min(maxBackOffMs, this.#backOffMs * 2);
   }
 
@@ -171,6 +230,7 @@ export class Notifications implements NotificationBus {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#retry);
+    clearTimeout(this.#check);
     const client = this.#client;
     this.#client = undefined;
     if (client === undefined) return;

@@ -10,7 +10,7 @@ import type { ClientStore } from '../store.ts';
 import { again } from './again.ts';
 import { isConnectionError, toStoreError } from './errors.ts';
 import { lentConnection } from './lent-connection.ts';
-import { type Connections, type Runner, type Statement, statement, type Tables } from './sql.ts';
+import { type Connections, rollBack, type Runner, type Statement, statement, type Tables } from './sql.ts';
 
 /** How long answers are kept. */
 const kept = `interval '24 hours'`;
@@ -73,10 +73,10 @@ export class Once implements OnceStore {
       found = await this.#find(client, call);
       if (found === undefined) return { kind: 'fresh', transaction: this.#open(client, call) };
     } catch (error) {
-      await rollBack(client);
+      await giveUp(client, error);
       throw toStoreError(error);
     }
-    await rollBack(client);
+    await giveUp(client);
     return found;
   }
 
@@ -128,7 +128,7 @@ export class Once implements OnceStore {
           return;
         }
         isOpen = false;
-        await rollBack(client);
+        await giveUp(client);
       },
     };
   }
@@ -166,16 +166,12 @@ async function commit(client: pg.PoolClient, { text }: Statement, values: readon
         { cause: error },
       );
     }
-    await rollBack(client);
+    await giveUp(client, error);
     throw toStoreError(error);
   }
 }
 
-async function rollBack(client: pg.PoolClient): Promise<void> {
-  // A connection that cannot roll back must not serve anybody else.
-  const failed = await client.query('rollback').then(
-    () => false,
-    () => true,
-  );
-  client.release(failed);
+async function giveUp(client: pg.PoolClient, error?: unknown): Promise<void> {
+  // A connection that cannot roll back, or timed out, must not serve anybody else.
+  client.release(isConnectionError(error) || !(await rollBack(client)));
 }

@@ -1,5 +1,4 @@
 /** Keeps a process that is too old for its database from it: a newer version has applied a breaking migration. */
-import type pg from 'pg';
 import { DurableError } from '../../model/errors.ts';
 import { ownMigrations } from './migrations.ts';
 import type { Connections, Runner, Statement, Tables } from './sql.ts';
@@ -34,14 +33,13 @@ export class SchemaGate {
     return !this.#isClosed;
   }
 
-  /** The connections of a pool, while this process may have them. @throws DurableError `SchemaMismatch` after that */
-  guard(pool: pg.Pool): Connections & { end(): Promise<void> } {
+  /** The same connections, while this process may have them. @throws DurableError `SchemaMismatch` after that */
+  guard(connections: Connections): Connections {
     return {
       connect: async () => {
         if (this.#isClosed) throw superseded();
-        return pool.connect();
+        return connections.connect();
       },
-      end: () => pool.end(),
     };
   }
 }

@@ -86,6 +86,7 @@ export interface StatementCounts {
 
 /** How a runner sends its statements. */
 export interface RunnerOptions {
+  /** Asked before each statement: that there is a pooler in between may turn out late. */
   readonly prepared: boolean;
   /** Tells the statements of several schemas on one pool apart. */
   readonly prefix: string;
@@ -147,7 +148,7 @@ export class Runner {
   /** Runs `work` in one transaction on one connection. */
   async transaction<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
     const client = await this.connect();
-    let broken: Error | undefined;
+    let broken = false;
     try {
       await client.query('begin');
       const result = await work(client);
@@ -155,15 +156,21 @@ export class Runner {
       return result;
     } catch (error) {
       this.#note(error);
-      await client.query('rollback').catch((failed: unknown) => {
-        broken = failed instanceof Error ? failed : new Error('rollback failed');
-      });
+      broken = isConnectionError(error) || !(await rollBack(client));
       throw error;
     } finally {
-      // A connection that could not roll back must not serve anybody else.
+      // A connection that could not roll back, or timed out, must not serve anybody else.
       client.release(broken);
     }
   }
+}
+
+/** @returns whether it could */
+export function rollBack(client: pg.PoolClient): Promise<boolean> {
+  return client.query('rollback').then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Database time in whole milliseconds since 1970, as SQL. */

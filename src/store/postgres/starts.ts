@@ -9,6 +9,7 @@ import { again } from './again.ts';
 import { deleteInstance, deletions, type LockedRow } from './deletions.ts';
 import { isMemberError } from './errors.ts';
 import { oneByOne } from './one-by-one.ts';
+import { batchPatience, type Patience } from './patience.ts';
 import { reportReplaced, reportTexts } from './reports.ts';
 import type { Runner, Tables } from './sql.ts';
 import { startStatements } from './start-statement.ts';
@@ -33,7 +34,7 @@ export class Starts {
   readonly #startOf: ReturnType<typeof startStatements>;
   readonly #batches: Batcher<InstanceStart, StartOutcome>;
 
-  constructor(runner: Runner, tables: Tables) {
+  constructor(runner: Runner, tables: Tables, patience?: Patience) {
     this.#runner = runner;
     this.#sql = statements(tables);
     this.#startOf = startStatements(tables);
@@ -44,6 +45,7 @@ export class Starts {
       maxWeight: maxBatchBytes,
       weigh: (start) => start.input?.length ?? 0,
       distinctBy: (start) => `${start.hubId}/${start.instanceId}`,
+      ...batchPatience(patience, 'writes'),
     });
   }
 
