@@ -1,7 +1,8 @@
 /** A log that says little while the database is away: everybody who needs it notices, again and again. */
 import type { Logger } from 'pino';
 
-const everyMs = 2_000;
+/** A process has some threads, each with a log of its own, and together they say no more than a line a second. */
+const everyMs = 5_000;
 
 /**
  * The same logger, which lets through one warning of an outage in a while, with the number of those that it has kept back.

@@ -2,6 +2,7 @@
  * The settings of the service: flags first, then the environment, then defaults. The only reader of `process.env`.
  */
 import {
+  automatic,
   databaseUrl,
   dayMs,
   duration,
@@ -76,6 +77,8 @@ export interface Config {
   /** `undefined` starts the embedded Postgres. */
   readonly databaseUrl: string | undefined;
   readonly directDatabaseUrl: string | undefined;
+  /** `undefined`: unless a pooler is found in between. */
+  readonly preparedStatements: boolean | undefined;
   readonly dataDir: string;
   readonly taskHub: string;
   readonly schema: string;
@@ -107,6 +110,7 @@ export interface Config {
 export interface StartFlags extends RetentionFlags, HttpLimitsFlags, IsolationFlags, StorageLimitsFlags {
   readonly databaseUrl?: string;
   readonly directDatabaseUrl?: string;
+  readonly preparedStatements?: string;
   readonly dataDir?: string;
   readonly host?: string;
   readonly port?: string;
@@ -153,7 +157,7 @@ export interface ConfigSources {
 }
 
 /** Where the tables are, for commands that work on the database alone. */
-export type StoreConfig = Pick<Config, 'databaseUrl' | 'directDatabaseUrl' | 'schema'>;
+export type StoreConfig = Pick<Config, 'databaseUrl' | 'directDatabaseUrl' | 'preparedStatements' | 'schema'>;
 
 /** @throws ConfigError for the first setting that cannot be used */
 export function readStoreConfig(sources: ConfigSources): StoreConfig {
@@ -162,6 +166,9 @@ export function readStoreConfig(sources: ConfigSources): StoreConfig {
     databaseUrl: databaseUrl(setting(env, '--database-url', flags.databaseUrl, 'DATABASE_URL')),
     directDatabaseUrl: databaseUrl(
       setting(env, '--direct-database-url', flags.directDatabaseUrl, 'DIRECT_DATABASE_URL'),
+    ),
+    preparedStatements: automatic(
+      setting(env, '--prepared-statements', flags.preparedStatements, 'PERDURE_PREPARED_STATEMENTS'),
     ),
     schema: setting(env, '--schema', flags.schema, 'PERDURE_SCHEMA').text ?? 'perdure',
   };

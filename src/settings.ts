@@ -66,6 +66,12 @@ export function oneOf<T extends string>({ text, names }: Setting, allowed: reado
   return found;
 }
 
+/** `undefined`: as is found out. */
+export function automatic(given: Setting): boolean | undefined {
+  const chosen = oneOf(given, ['auto', 'on', 'off']) ?? 'auto';
+  return chosen === 'auto' ? undefined : chosen === 'on';
+}
+
 /** The version of orchestrations. */
 export function versionText(given: Setting): Setting {
   const problem = given.text === undefined ? null : versionProblem(given.text);

@@ -51,6 +51,8 @@ export interface TaskHubOptions {
   readonly pool?: pg.Pool;
   /** For LISTEN and migrations when `databaseUrl` is a transaction pooler's. Default: `databaseUrl`. */
   readonly directDatabaseUrl?: string;
+  /** Whether statements are prepared. Default: unless a transaction pooler is found between here and Postgres. */
+  readonly preparedStatements?: boolean;
   /** Orchestrations and activities that this process runs. */
   readonly functions?: readonly FunctionDefinition[];
   /** Where the tokens of `callHttp({ tokenSource })` come from. */
@@ -189,6 +191,7 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     ...(options.databaseUrl === undefined ? {} : { connectionString: options.databaseUrl }),
     ...(options.pool === undefined ? {} : { pool: options.pool }),
     ...(options.directDatabaseUrl === undefined ? {} : { directConnectionString: options.directDatabaseUrl }),
+    ...(options.preparedStatements === undefined ? {} : { preparedStatements: options.preparedStatements }),
     log: (text, error) => logger.warn({ err: error }, text),
   });
   const retention = openRetention({ store, taskHub, retention: options.retention, log: logger });
@@ -234,7 +237,12 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     const warn = (error: unknown): void => logger.warn({ err: error }, 'old records could not be removed');
     if (auditRetentionMs > 0) await store.access.pruneAudit(auditRetentionMs).catch(warn);
     await store.once.prune().catch(warn);
+    await look();
   });
+  const look = async (): Promise<void> => {
+    // What cannot be asked is no reason to say anything: the database is away, which others notice.
+    for (const text of await store.checks.findWarnings().catch(() => [])) logger.warn(text);
+  };
   const endWork = onceOnly(async () => {
     pruning.stop();
     await retention.stop();
@@ -267,6 +275,7 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
       await worker?.start();
       schemaWatch.start();
       webhooks?.start();
+      await look();
       pruning.start();
       if (worker !== undefined) retention.start();
     },

@@ -14,6 +14,7 @@ import { announce } from './announcement.ts';
 import { databaseError, listenError, moduleError, triggerError } from './explain.ts';
 import { chooseModules } from './modules.ts';
 import { startTelemetry, type Telemetry } from './telemetry.ts';
+import { startPatiently } from './start-patiently.ts';
 import { listenForShutdown, RunningParts } from './shutdown.ts';
 import { hubSettings } from './threads/hub-settings.ts';
 import { ThreadedWorkers } from './threads/threaded-workers.ts';
@@ -72,7 +73,7 @@ async function start({ config, modules, logger, logDestination, parts, signal }:
   signal.throwIfAborted();
   const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();
-  const hub = await startHub({ config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts });
+  const hub = await startHub({ config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts, signal });
   signal.throwIfAborted();
   if (config.monitor !== undefined) await monitor({ ...config.monitor, hub, logger, parts, signal });
   signal.throwIfAborted();
@@ -90,18 +91,19 @@ async function startEmbedded({ config, logger, parts }: Pick<StartParts, 'config
 }
 
 async function startHub(
-  options: Pick<StartParts, 'config' | 'modules' | 'logger' | 'logDestination' | 'parts'> & {
+  options: Pick<StartParts, 'config' | 'modules' | 'logger' | 'logDestination' | 'parts' | 'signal'> & {
     readonly databaseUrl: string;
     readonly loaded: LoadedFunctions;
     readonly telemetry: Telemetry | undefined;
   },
 ): Promise<TaskHub> {
-  const { config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts } = options;
+  const { config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts, signal } = options;
   const hub = openTaskHub(
     {
       ...hubSettings(config),
       databaseUrl,
       ...(config.directDatabaseUrl === undefined ? {} : { directDatabaseUrl: config.directDatabaseUrl }),
+      ...(config.preparedStatements === undefined ? {} : { preparedStatements: config.preparedStatements }),
       functions: loaded.functions,
       tokenProviders: loaded.tokenProviders,
       migrate: config.migrate,
@@ -132,7 +134,7 @@ async function startHub(
   );
   parts.add('task hub', () => hub.stop());
   try {
-    await hub.start();
+    await startPatiently(() => hub.start(), { logger, signal });
   } catch (error) {
     throw databaseError(error, config.directDatabaseUrl ?? databaseUrl);
   }

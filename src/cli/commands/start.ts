@@ -22,6 +22,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       '--direct-database-url <url>',
       'the same without the pooler, for LISTEN and migrations [DIRECT_DATABASE_URL]',
     )
+    .option(
+      '--prepared-statements <choice>',
+      'on, off, or auto: unless a pooler is found [PERDURE_PREPARED_STATEMENTS] (default: auto)',
+    )
     .option('--data-dir <folder>', 'data of the embedded Postgres [PERDURE_DATA_DIR] (default: .perdure)')
     .option('--host <address>', 'where HTTP listens [HOST] (default: 127.0.0.1)')
     .option('--port <number>', 'port of HTTP, 0 for a free one [PORT] (default: 7071)')

@@ -81,6 +81,8 @@ const store = openPostgresStore({
   schema: data.config.schema,
   clientConnections: 2,
   notifications: bus,
+  ...(data.config.directDatabaseUrl === undefined ? {} : { directConnectionString: data.config.directDatabaseUrl }),
+  ...(data.config.preparedStatements === undefined ? {} : { preparedStatements: data.config.preparedStatements }),
   log: (text, error) => logger.warn({ err: error }, text),
 });
 const offers = new Map<number, StartOffer>();

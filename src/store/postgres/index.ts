@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { WorkNotification } from '../../model/work.ts';
 import type { OnceStore } from '../once-store.ts';
 import type { ClientStore, NotificationBus, Store } from '../store.ts';
+import type { DatabaseChecks } from '../database-checks.ts';
 import type { MetricsStore } from '../metrics-store.ts';
 import type { RetentionStore } from '../retention-store.ts';
 import type { SupervisorStore } from '../supervisor-store.ts';
@@ -13,6 +14,7 @@ import type { ArchiveStore } from '../archive-store.ts';
 import { PostgresAccess } from './access.ts';
 import { Activities } from './activities.ts';
 import { PostgresArchive } from './archive.ts';
+import { PostgresChecks } from './checks.ts';
 import { clientStore } from './client-store.ts';
 import type { Database } from './database.ts';
 import { settingsOf, settingsQuery, weakSettings } from './diagnosis/settings.ts';
@@ -85,6 +87,7 @@ export interface PostgresStore extends Store {
   readonly supervision: SupervisorStore;
   /** Whether this version can go on with the database. Once it cannot, clients get `SchemaMismatch`. */
   fitsSchema(): Promise<boolean>;
+  readonly checks: DatabaseChecks;
 }
 
 /** Opens a store on a migrated schema. Connects lazily; LISTEN begins at once and keeps trying. */
@@ -188,6 +191,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     weakSettings: async () => weakSettings(settingsOf(await forClients.rows(readSettings, []))),
     supervision,
     fitsSchema: () => gate.look(forLeases),
+    checks: new PostgresChecks(forClients, schema),
     access: new PostgresAccess(forClients, tables),
     metrics: new PostgresMetrics(forClients, tables, {
       schema,

@@ -29,7 +29,7 @@ const maxLockMs = 5_000;
 const shareOfTimeout = 0.8;
 
 const maxCloseMs = 2_000;
-const maxConnectMs = 5_000;
+const maxConnectMs = 10_000;
 
 /** What {@link Pools} needs to know. */
 export interface PoolsOptions {
