@@ -19,6 +19,7 @@ interface Trap {
   readonly cut: Cut;
   times: number;
   readonly sprung: () => void;
+  readonly silent?: boolean;
 }
 
 interface Link {
@@ -87,6 +88,15 @@ export class TcpProxy {
     return new Promise((sprung) => this.#traps.push({ text, cut, times, sprung }));
   }
 
+  /**
+   * The next connection that sends a statement holding this text is stopped like one that is {@link cut}, but nobody is
+   * told: no reset, only silence.
+   * @returns a promise of that moment
+   */
+  silence(text: string, cut: Cut): Promise<void> {
+    return new Promise((sprung) => this.#traps.push({ text, cut, times: 1, sprung, silent: true }));
+  }
+
   /** Resets every open connection. */
   resetAll(): void {
     for (const link of [...this.#links]) this.#reset(link);
@@ -114,6 +124,7 @@ export class TcpProxy {
     this.#holes = false;
     this.#refusing = false;
     this.#traps = [];
+    this.#delayMs = 0;
   }
 
   async close(): Promise<void> {
@@ -203,7 +214,8 @@ export class TcpProxy {
   }
 
   #spring(link: Link, trap: Trap): void {
-    this.#reset(link);
+    if (trap.silent === true) link.dead = true;
+    else this.#reset(link);
     if (trap.times === 0) trap.sprung();
   }
 

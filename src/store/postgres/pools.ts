@@ -23,7 +23,7 @@ const keepAlive = {
   tcp_keepalives_count: '3',
   tcp_user_timeout: '10s',
 };
-/** Nobody keeps a lock that long; what waits for one longer is tried again, or refused. */
+/** Nobody keeps a lock that long; what waits for one longer is tried again, or refused. Less than a statement may take. */
 const maxLockMs = 5_000;
 /** The server gives a statement up before the client gives up the connection: then its outcome is known. */
 const shareOfTimeout = 0.8;
@@ -153,7 +153,7 @@ function sessionSettings(timeoutMs: number): string {
   const patienceMs = Math.ceil(timeoutMs * shareOfTimeout);
   const limits = {
     statement_timeout: `${patienceMs}ms`,
-    lock_timeout: `${Math.min(maxLockMs, patienceMs)}ms`,
+    lock_timeout: `${Math.min(maxLockMs, Math.ceil(patienceMs / 2))}ms`,
     // A transaction whose client has vanished must not keep its locks.
     idle_in_transaction_session_timeout: `${patienceMs}ms`,
   };
