@@ -73,7 +73,17 @@ async function start({ config, modules, logger, logDestination, parts, signal }:
   signal.throwIfAborted();
   const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();
-  const hub = await startHub({ config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts, signal });
+  const hub = await startHub({
+    config,
+    databaseUrl,
+    modules,
+    loaded,
+    telemetry,
+    logger,
+    logDestination,
+    parts,
+    signal,
+  });
   signal.throwIfAborted();
   if (config.monitor !== undefined) await monitor({ ...config.monitor, hub, logger, parts, signal });
   signal.throwIfAborted();

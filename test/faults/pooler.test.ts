@@ -65,9 +65,10 @@ describe.skipIf(!hasPgBouncer())('behind PgBouncer (skipped where it is not inst
          or (datname = current_database() and application_name = 'perdure listen')`,
     );
     expect(listening).toEqual([{ n: 'directDatabaseUrl' in options ? 2 : 0 }]);
-    const complaints = said.filter((line) => !line.includes('a pooler is in between'));
+    const own = said.filter((line) => !line.includes('Postgres may lose')); // the test's server is not a durable one
+    const complaints = own.filter((line) => !line.includes('a pooler is in between'));
     expect(complaints).toEqual([]);
-    expect(said.length > 0).toBe(!('directDatabaseUrl' in options));
+    expect(own.length > 0).toBe(!('directDatabaseUrl' in options));
     expect(await execute(database, 'select name from pg_prepared_statements')).toEqual([]);
     expect(await hub.client.getStatus(ids[0] ?? '')).toMatchObject({ runtimeStatus: 'Completed' });
   });

@@ -7,8 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type { Culprit } from '../../model/culprit.ts';
 import type { StartOffer } from '../../model/work.ts';
+import { isOutage } from '../../store/postgres/errors.ts';
 import { openPostgresStore } from '../../store/postgres/index.ts';
 import { prepareHubWorker } from '../../hub-worker.ts';
+import { calmLog } from '../../calm-log.ts';
 import { createLogger } from '../../logger.ts';
 import { loadFunctions } from '../../worker/in-process/load-functions.ts';
 import type { Worker } from '../../worker/worker.ts';
@@ -34,10 +36,13 @@ const shared = new SharedState(data.shared);
 const contexts = new AsyncLocalStorage<Culprit>();
 const outbox = new Outbox<FromThread>((messages) => port.postMessage(messages));
 const post = (message: FromThread): void => outbox.post(message);
-const logger = createLogger(
-  data.config.log,
-  { write: (line) => post({ kind: 'log', line }) },
-  { traced: data.config.traces !== undefined },
+const logger = calmLog(
+  createLogger(
+    data.config.log,
+    { write: (line) => post({ kind: 'log', line }) },
+    { traced: data.config.traces !== undefined },
+  ),
+  isOutage,
 );
 
 setInterval(() => shared.beat(), data.beatMs);
