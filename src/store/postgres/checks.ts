@@ -1,4 +1,4 @@
-/** What in a database weakens a promise, or will one day: worth a line in the log (P1, F61, F62). */
+/** What in a database will make work slower and slower: worth a line in the log (F61, F62). */
 import type { DatabaseChecks } from '../database-checks.ts';
 import { statement, type Runner, type Statement } from './sql.ts';
 
@@ -10,10 +10,6 @@ const looks = (schema: string): Statement =>
   statement(
     'checks',
     `select
-       array(
-         select s.name from pg_settings s
-         where s.name in ('fsync', 'full_page_writes', 'synchronous_commit') and s.setting = 'off' order by s.name
-       ) as weak,
        array(
          select t.relname || ' (' || t.n_dead_tup || ')' from pg_stat_all_tables t
          where t.schemaname = '${schema}' and t.n_dead_tup > $1 and t.n_dead_tup > 2 * t.n_live_tup
@@ -28,7 +24,6 @@ const looks = (schema: string): Statement =>
   );
 
 interface Look {
-  readonly weak: readonly string[];
   readonly unswept: readonly string[];
   readonly holder: number | null;
 }
@@ -45,11 +40,8 @@ export class PostgresChecks implements DatabaseChecks {
   async findWarnings({ deadRows = manyDeadRows, forMs = longMs } = {}): Promise<readonly string[]> {
     const [seen] = await this.#runner.rows<Look>(this.#looks, [deadRows, forMs]);
     if (seen === undefined) return [];
-    const { weak, unswept, holder } = seen;
+    const { unswept, holder } = seen;
     const warnings: string[] = [];
-    if (weak.length > 0) {
-      warnings.push(`Postgres may lose what was answered with success: ${weak.join(', ')} is off`);
-    }
     if (unswept.length > 0) {
       warnings.push(
         `vacuum does not keep up: dead rows in ${unswept.join(', ')}; work gets slower until autovacuum can run on them`,
