@@ -354,8 +354,8 @@ function openClients(
       }),
       events,
       ping: async () => {
-        if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
         await on.store.ping();
+        if (options.worker?.isDown === true) throw new Error('the workers of this process crash again and again');
       },
     };
   };
