@@ -1,24 +1,29 @@
 /** The log of the service: pino, with keys kept out of it. */
 import { isSpanContextValid, trace } from '@opentelemetry/api';
+import { Writable } from 'node:stream';
 import { pino, stdTimeFunctions, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogConfig } from './config.ts';
+import { openOutput, type LogDestination } from './log-output.ts';
 
 /** Where a request may carry the system key. Never a bare `code`: that is what errors call their kind. */
 const redacted = ['systemKey', 'query.code', '*.query.code'].concat(
   ['headers["x-functions-key"]', 'headers.authorization'].flatMap((path) => [path, `*.${path}`]),
 );
 
-/** Takes lines of JSON. */
-export interface LogDestination {
-  write(line: string): unknown;
-}
-
 /** Where the lines of all threads go: standard output, as they are or made readable. */
 export function openLog({ format }: LogConfig): LogDestination {
-  if (format === 'json') return pino.destination({ dest: 1, sync: true });
   // Written by this thread and at once: the last lines before an exit are the ones that matter.
-  return pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true });
+  const output = openOutput();
+  if (format === 'json') return output;
+  const destination = new Writable({
+    decodeStrings: false,
+    write: (line: string | Buffer, _encoding, done) => {
+      output.write(line.toString());
+      done();
+    },
+  });
+  return pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', destination });
 }
 
 /**

@@ -23,14 +23,16 @@ const surroundings = {
     return interruption();
   },
 };
-// Whoever reads a pipe may have enough of it (`perdure list | head`).
+// Whoever reads a pipe may have enough of it (`perdure list | head`). The service goes on without its log.
+let isService = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
+  if (error.code === 'EPIPE' && !isService) process.exit(0);
 });
 
 const program = createProgram(
   {
     start: async ({ modules, flags }) => {
+      isService = true;
       // Loaded when needed, so that --help answers at once.
       const { serve } = await import('./service/serve.ts');
       await serve({ modules, flags });

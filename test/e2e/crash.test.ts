@@ -28,7 +28,7 @@ const moments: readonly {
   { moment: 'while it waits for approval', order: {}, reached: isWaiting },
 ];
 
-describe('kill -9', async () => {
+describe('F15 F16 F17 F18 F19 kill -9', async () => {
   const database = await testDatabase();
 
   it.concurrent.for(moments)(

@@ -158,7 +158,7 @@ inBothModes('activities', ({ open }) => {
     expect((await hub.run(relay, { input: { [text]: text } })).output).toEqual({ [text]: text });
   });
 
-  it('B34: an activity longer than the lease runs once, where it was scheduled and from the queue', async () => {
+  it('F37 B34: an activity longer than the lease runs once, where it was scheduled and from the queue', async () => {
     const taskHub = freshName();
     const runs: string[] = [];
     const long = (name: string) =>
@@ -196,7 +196,7 @@ inBothModes('activities', ({ open }) => {
     expect(ended.output).toBe(caught ? 'plan B' : undefined);
   });
 
-  it('B36: a failure has type, message and stack, and keeps its causes', async () => {
+  it('F23 B36: a failure has type, message and stack, and keeps its causes', async () => {
     const breaks = activity('Breaks', () => {
       throw new TypeError('outer', { cause: new RangeError('inner', { cause: 'innermost' }) });
     });

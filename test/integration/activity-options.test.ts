@@ -171,7 +171,7 @@ inBothModes('the signal of an activity', ({ open }) => {
     },
   );
 
-  it.each(['here', 'in another worker'])('aborts when its orchestration is terminated, %s', async (where) => {
+  it.each(['here', 'in another worker'])('F46 aborts when its orchestration is terminated, %s', async (where) => {
     const taskHub = freshName();
     const reasons: unknown[] = [];
     const slow = untilAborted('Slow', reasons);
@@ -191,7 +191,7 @@ inBothModes('the signal of an activity', ({ open }) => {
     expect((await hub.finish(id)).runtimeStatus).toBe('Terminated');
   });
 
-  it('aborts when the hub stops', async () => {
+  it('F70 aborts when the hub stops', async () => {
     const reasons: unknown[] = [];
     const began = gate();
     const slow = untilAborted('Slow', reasons);

@@ -55,7 +55,7 @@ inBothModes('continueAsNew', ({ open, database }) => {
     expect(await execute(database, 'select from messages where instance_key = $1', [after.key])).toEqual([]);
   });
 
-  it('B93, B95: events raised quickly to a body that takes one for each execution are all taken, in order', async () => {
+  it('F31 B93, B95: events raised quickly to a body that takes one for each execution are all taken, in order', async () => {
     const hub = await open({ functions: [takesOne] });
     const id = await hub.client.startNew(takesOne, { input: { left: 10, taken: [] } });
     for (let n = 0; n < 10; n += 1) await hub.client.raiseEvent(id, n % 2 === 0 ? 'Item' : 'ITEM', n);
@@ -133,7 +133,7 @@ inBothModes('continueAsNew', ({ open, database }) => {
     expect((await hub.finish(id)).output).toBe('late');
   });
 
-  it('B96: a late activity result of the execution before is ignored', async () => {
+  it('F31 B96: a late activity result of the execution before is ignored', async () => {
     const release = gate();
     const slow = activity('Slow', async (n: number) => {
       if (n === 0) await release.passed;
@@ -264,7 +264,7 @@ inBothModes('continueAsNew', ({ open, database }) => {
     expect((await hub.finish(id)).output).toBe('child 1');
   });
 
-  it('a terminate that comes with what makes the code continue as new wins', async () => {
+  it('F31 a terminate that comes with what makes the code continue as new wins', async () => {
     const hub = await open({ functions: [takesOne] });
     const held = await hub.client.startNew(takesOne, { input: { left: 1_000, taken: [] } });
     await hub.reach(held, 'Running');

@@ -36,7 +36,7 @@ async function changeCode(
   return { hub, ended: await hub.finish(id) };
 }
 
-inBothModes('changed code', ({ open }) => {
+inBothModes('F25 changed code', ({ open }) => {
   it.each<{ readonly title: string; readonly before: Body; readonly after: Body; readonly says: readonly string[] }>([
     {
       title: 'B138: another activity',
@@ -111,7 +111,7 @@ inBothModes('changed code', ({ open }) => {
     expect(ended.output).toEqual(['old', 'went on']);
   });
 
-  it('a failed replay does nothing of what the new code asked for', async () => {
+  it('F25 a failed replay does nothing of what the new code asked for', async () => {
     let runs = 0;
     const taskHub = freshName();
     const counted = activity('Counted', () => void (runs += 1));
@@ -187,7 +187,7 @@ inBothModes('failures', ({ open, database }) => {
     expect((await hub.client.getStatusBy({})).instances).toEqual([]);
   });
 
-  it('B143: an instance whose name nobody runs waits untouched until somebody does', async () => {
+  it('F26 B143: an instance whose name nobody runs waits untouched until somebody does', async () => {
     const taskHub = freshName();
     const early = await open({ taskHub, worker: false });
     const id = await early.client.startNew('Later', { input: 1 });
@@ -199,7 +199,7 @@ inBothModes('failures', ({ open, database }) => {
     expect((await late.finish(id)).output).toBe(1);
   });
 
-  it('B144: the end of an activity that is told twice counts once', async () => {
+  it('F44 B144: the end of an activity that is told twice counts once', async () => {
     const body = orchestration('Body', async (ctx) => [
       await ctx.callActivity(echo, 'first'),
       await ctx.waitForExternalEvent('Go'),
@@ -221,7 +221,7 @@ inBothModes('failures', ({ open, database }) => {
     expect(eventsOf(await historyOf(hub, id), 'TaskCompleted')).toHaveLength(1);
   });
 
-  it('one instance that fails harms no other', async () => {
+  it('F23 one instance that fails harms no other', async () => {
     const hub = await open({
       functions: [
         orchestration('Good', async (ctx, n: number) => ctx.callActivity(echo, n)),

@@ -69,7 +69,7 @@ inBothModes('a limit', ({ open }) => {
     expect((await hub.finish(id)).failure?.errorType).toBe('TurnSizeExceeded');
   });
 
-  it('of the size of a history, also when it was read anew', async () => {
+  it('F27 of the size of a history, also when it was read anew', async () => {
     const body = orchestration('Body', async (ctx, count: number) => {
       for (let n = 0; n < count; n += 1) await ctx.callActivity(fill, 10_000);
     });
@@ -79,7 +79,7 @@ inBothModes('a limit', ({ open }) => {
     expect(failure).toMatchObject({ errorType: 'HistoryLimitExceeded', message: expect.stringContaining('100000') });
   });
 
-  it('of the events of a history', async () => {
+  it('F27 of the events of a history', async () => {
     const body = orchestration('Body', async (ctx, count: number) => {
       for (let n = 0; n < count; n += 1) await ctx.callActivity(echo, n);
     });

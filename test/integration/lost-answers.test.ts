@@ -43,7 +43,7 @@ describe('a worker whose answers get lost', async () => {
   ]);
 
   it.each(['perdure_claim', 'read_messages', 'commit_turns', 'discard_messages'])(
-    'goes on with the instances that it had claimed (%s)',
+    'F16 F19 goes on with the instances that it had claimed (%s)',
     async (statement) => {
       const { proxy, client } = await setUp([twice, echo]);
       for (const cut of ['after', 'before'] as const) {
@@ -59,7 +59,7 @@ describe('a worker whose answers get lost', async () => {
     },
   );
 
-  it('goes on with the activities that it had claimed', async () => {
+  it('F34 F36 goes on with the activities that it had claimed', async () => {
     const taskHub = freshName();
     const { client } = await open(database.url, { taskHub, functions: [twice] });
     const { proxy } = await setUp([echo], { taskHub });

@@ -93,35 +93,38 @@ inBothModes('terminate', ({ open }) => {
     expect(eventsOf(await historyOf(hub, id), 'ExecutionTerminated')).toHaveLength(1);
   });
 
-  it.each(['here', 'in another worker'])('B117: an activity that ends afterwards %s changes nothing', async (where) => {
-    const taskHub = freshName();
-    const [begun, release] = [gate(), gate()];
-    const wasAborted = gate();
-    const slow = activity('Slow', async (_input, ctx) => {
-      ctx.signal.addEventListener('abort', () => wasAborted.open());
-      begun.open();
-      await release.passed;
-      return 'too late';
-    });
-    const body = orchestration('Body', (ctx) => ctx.callActivity('Slow'));
-    const isLocal = where === 'here';
-    const hub = await open({ taskHub, functions: isLocal ? [body, slow] : [body] });
-    const other = isLocal ? undefined : await open({ taskHub, functions: [slow] });
-    const id = await hub.client.startNew(body);
-    await begun.passed;
-    await hub.client.terminate(id, 'enough');
-    const ended = await hub.reach(id, 'Terminated');
-    // It is told, and may go on all the same.
-    await wasAborted.passed;
-    const before = await hub.client.getStatus(id, { showHistory: true });
-    release.open();
-    await Promise.all([hub.stop(), other?.stop()]);
-    const { client } = await open({ taskHub, worker: false });
-    expect(await client.getStatus(id, { showHistory: true })).toEqual(before);
-    expect(ended.output).toBe('enough');
-  });
+  it.each(['here', 'in another worker'])(
+    'F46 B117: an activity that ends afterwards %s changes nothing',
+    async (where) => {
+      const taskHub = freshName();
+      const [begun, release] = [gate(), gate()];
+      const wasAborted = gate();
+      const slow = activity('Slow', async (_input, ctx) => {
+        ctx.signal.addEventListener('abort', () => wasAborted.open());
+        begun.open();
+        await release.passed;
+        return 'too late';
+      });
+      const body = orchestration('Body', (ctx) => ctx.callActivity('Slow'));
+      const isLocal = where === 'here';
+      const hub = await open({ taskHub, functions: isLocal ? [body, slow] : [body] });
+      const other = isLocal ? undefined : await open({ taskHub, functions: [slow] });
+      const id = await hub.client.startNew(body);
+      await begun.passed;
+      await hub.client.terminate(id, 'enough');
+      const ended = await hub.reach(id, 'Terminated');
+      // It is told, and may go on all the same.
+      await wasAborted.passed;
+      const before = await hub.client.getStatus(id, { showHistory: true });
+      release.open();
+      await Promise.all([hub.stop(), other?.stop()]);
+      const { client } = await open({ taskHub, worker: false });
+      expect(await client.getStatus(id, { showHistory: true })).toEqual(before);
+      expect(ended.output).toBe('enough');
+    },
+  );
 
-  it('queued activities that nobody has begun are not run', async () => {
+  it('F46 queued activities that nobody has begun are not run', async () => {
     const taskHub = freshName();
     const body = orchestration('Body', (ctx) => ctx.callActivity('Elsewhere', 'doomed'));
     const hub = await open({ taskHub, functions: [body] });

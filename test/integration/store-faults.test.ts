@@ -259,7 +259,7 @@ describe('a store behind a network that breaks', async () => {
   });
 
   describe('the end of an activity whose connection is cut', () => {
-    it('can be sent again and is stored once', async () => {
+    it('F36 can be sent again and is stored once', async () => {
       const { proxy, hub, broken } = await setUp();
       const { worker, claim, consumedMessages } = await claimed(broken);
       await worker.commitOne(claim, { consumedMessages, queuedTasks: [newTask(0)] });

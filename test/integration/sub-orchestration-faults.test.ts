@@ -98,7 +98,7 @@ inBothModes('sub-orchestrations and continueAsNew, while things break,', ({ open
     for (const [n, id] of families.entries()) expect((await hub.finish(id)).output).toEqual(familyOutput(n));
   });
 
-  it('C15: a recursive terminate reaches every child though the worker loses its lease meanwhile', async () => {
+  it('F32 C15: a recursive terminate reaches every child though the worker loses its lease meanwhile', async () => {
     const waits = orchestration('Waits', async (ctx) => await ctx.waitForExternalEvent('Go'));
     const parent = orchestration('Parent', async (ctx) => {
       const ids = [0, 1, 2].map((n) => `${ctx.instanceId}-${n}`);

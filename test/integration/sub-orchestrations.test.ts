@@ -52,7 +52,7 @@ inBothModes('sub-orchestrations', ({ open }) => {
     expect((await hub.finish(id)).output).toEqual([id, 'there']);
   });
 
-  it('B82: the failure of a child throws in its parent, with its details; caught or not', async () => {
+  it('F23 B82: the failure of a child throws in its parent, with its details; caught or not', async () => {
     const catches = orchestration('Catches', async (ctx) => await failureOf(ctx.callSubOrchestrator(failing)));
     const lets = orchestration('Lets', async (ctx) => await ctx.callSubOrchestrator('Failing'));
     const hub = await open({ functions: [catches, lets, failing] });
@@ -217,7 +217,7 @@ inBothModes('sub-orchestrations', ({ open }) => {
     expect((await hub.finish(id)).output).toMatchObject({ message: 'nobody can' });
   });
 
-  it('B89: a child whose parent is gone ends as ever, and nobody is told', async () => {
+  it('F32 B89: a child whose parent is gone ends as ever, and nobody is told', async () => {
     const parent = orchestration('Parent', async (ctx) => await ctx.callSubOrchestrator(waiting));
     const hub = await open({ functions: [parent, waiting] });
     const id = await hub.client.startNew(parent);
@@ -230,7 +230,7 @@ inBothModes('sub-orchestrations', ({ open }) => {
     expect(await hub.client.getStatus(id)).toBeUndefined();
   });
 
-  it('a child that nobody awaits runs, also when its parent has ended', async () => {
+  it('F32 a child that nobody awaits runs, also when its parent has ended', async () => {
     const parent = orchestration('Parent', (ctx, id: string) => {
       ctx.callSubOrchestrator(child, 3, { instanceId: id });
       return 'gone';

@@ -10,7 +10,7 @@ const quick = { leaseMs: 1_000, pollMs: 100 };
 
 inBothModes('workers that come and go', ({ open, database }) => {
   it.each(['where it was scheduled', 'from the queue'])(
-    'B149, B150: an activity whose worker loses its lease runs again, and its orchestrator sees one result (%s)',
+    'F35 F38 B149, B150: an activity whose worker loses its lease runs again, and its orchestrator sees one result (%s)',
     async (where) => {
       const taskHub = freshName();
       const runs: Pick<ActivityContext, 'taskId' | 'attempt' | 'redelivery'>[] = [];
@@ -52,7 +52,7 @@ inBothModes('workers that come and go', ({ open, database }) => {
     },
   );
 
-  it('B148: a turn whose worker lost its lease meanwhile is not committed; another worker completes it', async () => {
+  it('F18 F20 B148: a turn whose worker lost its lease meanwhile is not committed; another worker completes it', async () => {
     const taskHub = freshName();
     let bodies = 0;
     const body = orchestration('Body', (_ctx, input: unknown) => {
@@ -72,7 +72,7 @@ inBothModes('workers that come and go', ({ open, database }) => {
     expect(eventsOf(await historyOf(hub, id), 'ExecutionCompleted')).toHaveLength(1);
   });
 
-  it('B151: a restart in the middle of many instances: all complete, no activity ran twice', async () => {
+  it('F15 F71 B151: a restart in the middle of many instances: all complete, no activity ran twice', async () => {
     const taskHub = freshName();
     const runs = new Map<string, number>();
     const step = activity('Step', async (n: number, ctx) => {
@@ -99,7 +99,7 @@ inBothModes('workers that come and go', ({ open, database }) => {
     expect(runs.size).toBe(400);
   });
 
-  it('B152: messages that arrive while a turn is committed are taken by the next, none is lost', async () => {
+  it('F33 B152: messages that arrive while a turn is committed are taken by the next, none is lost', async () => {
     const body = orchestration('Body', async (ctx) => {
       const taken: unknown[] = [];
       while (taken.length < 10) taken.push(await ctx.waitForExternalEvent('Item'));

@@ -51,7 +51,7 @@ inBothModes('timers', ({ open, database }) => {
     expect(eventsOf(await historyOf(hub, ended.instanceId), 'TimerFired')).toHaveLength(300);
   });
 
-  it('B60: timers of many instances all fire at their time, whatever was to fire before them', async () => {
+  it('F68 B60: timers of many instances all fire at their time, whatever was to fire before them', async () => {
     const body = orchestration('Body', async (ctx, n: number) => {
       for (let round = 0; round < 3; round += 1) await ctx.createTimer(((n * 7 + round * 5) % 10) * 40);
     });
@@ -170,17 +170,20 @@ inBothModes('timers', ({ open, database }) => {
     expect(await hub.run(body)).toMatchObject({ runtimeStatus: 'Failed', failure: { errorType: 'TypeError' } });
   });
 
-  it.each(['30d', '400d', 'P5000W', new Date('9999-12-31T23:59:59.999Z')])('B66: takes a timer of %s', async (when) => {
-    const body = orchestration('Body', async (ctx) => {
-      await ctx.createTimer(when);
-    });
-    const hub = await open({ functions: [body] });
-    const id = await hub.client.startNew(body);
-    await hub.reach(id, 'Running');
-    expect(eventsOf(await historyOf(hub, id), 'TimerCreated')).toHaveLength(1);
-    await hub.client.terminate(id);
-    await hub.finish(id);
-  });
+  it.each(['30d', '400d', 'P5000W', new Date('9999-12-31T23:59:59.999Z')])(
+    'F67 B66: takes a timer of %s',
+    async (when) => {
+      const body = orchestration('Body', async (ctx) => {
+        await ctx.createTimer(when);
+      });
+      const hub = await open({ functions: [body] });
+      const id = await hub.client.startNew(body);
+      await hub.reach(id, 'Running');
+      expect(eventsOf(await historyOf(hub, id), 'TimerCreated')).toHaveLength(1);
+      await hub.client.terminate(id);
+      await hub.finish(id);
+    },
+  );
 
   it('B67: durations count from the time of the turn, which replays do not move', async () => {
     const body = orchestration('Body', async (ctx) => {

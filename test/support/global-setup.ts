@@ -45,6 +45,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function startServer(): Promise<Server> {
+  // `npm run test:postgres`.
+  const native = process.env['TEST_POSTGRES_BINARIES'];
+  if (native) return startEmbedded(native);
   const given = process.env['TEST_DATABASE_URL'];
   if (given) return { url: given, stop: () => Promise.resolve() };
   return (await startContainer()) ?? (await startEmbedded());
@@ -82,10 +85,15 @@ async function dockerAnswers(): Promise<boolean> {
   );
 }
 
-async function startEmbedded(): Promise<Server> {
+async function startEmbedded(native?: string): Promise<Server> {
   await removeAbandoned();
   const dataDir = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`));
-  const server = await startEmbeddedPostgres({ dataDir, log: () => undefined, settings: fastSettings });
+  const server = await startEmbeddedPostgres({
+    dataDir,
+    log: () => undefined,
+    settings: fastSettings,
+    ...(native === undefined ? {} : { native }),
+  });
   return {
     url: server.url,
     stop: async () => {

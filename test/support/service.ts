@@ -35,6 +35,8 @@ export interface ServiceOptions {
   readonly flags?: readonly string[];
   /** Where the version is that is started, see `versions.ts`. Default: this one. */
   readonly version?: string;
+  /** A program and its flags, which starts it with what follows. */
+  readonly wrapper?: readonly string[];
   /** Flags of Node. */
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -48,14 +50,17 @@ export async function startService({
   workingDirectory = root,
   flags = [],
   version = root,
+  wrapper = [],
   nodeFlags = [],
   env = {},
   whenFinished = onTestFinished,
 }: ServiceOptions): Promise<Service> {
   build({ onlyIfStale: true, quiet: true });
+  const [program = process.execPath, ...parts] = [...wrapper, process.execPath];
   const child = spawn(
-    process.execPath,
+    program,
     [
+      ...parts,
       ...nodeFlags,
       join(version, 'dist/main.js'),
       'start',

@@ -27,6 +27,8 @@ export interface EmbeddedPostgresOptions {
   readonly log: (text: string) => void;
   /** Postgres settings over ours, for tests that need no durability. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Folder with the programs, for tests on other versions. Default: those of the installed package. */
+  readonly native?: string;
 }
 
 /** A running embedded Postgres. */
@@ -67,8 +69,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await createDataDir(dataDir);
   const clusterDir = join(dataDir, 'postgres');
   const user = await postgresUser(clusterDir);
-  const binaries = await findPostgresBinaries({ user, log: options.log });
-  await ensureCluster({ clusterDir, binaries, user, log: options.log });
+  const binaries = await findPostgresBinaries({
+    user,
+    log: options.log,
+    ...(options.native === undefined ? {} : { native: options.native }),
+  });
+  await ensureCluster({ clusterDir, binaries, user, log: options.log, isForeign: options.native !== undefined });
   const server = new EmbeddedServer({ ...options, dataDir, clusterDir, user, binaries });
   await server.start();
   return server;

@@ -22,6 +22,8 @@ export async function ensureCluster(options: {
   readonly clusterDir: string;
   readonly binaries: PostgresBinaries;
   readonly user: SystemUser | undefined;
+  /** The programs are not those of the installed package, and may be older. */
+  readonly isForeign?: boolean;
   readonly log: (text: string) => void;
 }): Promise<void> {
   const parent = dirname(options.clusterDir);
@@ -76,6 +78,8 @@ async function prepare(options: {
   readonly workDir: string;
   readonly binaries: PostgresBinaries;
   readonly user: SystemUser | undefined;
+  /** The programs are not those of the installed package, and may be older. */
+  readonly isForeign?: boolean;
 }): Promise<void> {
   const { workDir, user } = options;
   const dataDir = join(workDir, 'data');
@@ -92,10 +96,15 @@ async function prepare(options: {
   await sync(dataDir);
 }
 
+/** The same order of texts on every machine, whatever its C library. */
+const ownLocale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+
 async function runInitdb(options: {
   readonly workDir: string;
   readonly binaries: PostgresBinaries;
   readonly user: SystemUser | undefined;
+  /** The programs are not those of the installed package, and may be older. */
+  readonly isForeign?: boolean;
 }): Promise<void> {
   const child = spawnPostgres({
     program: options.binaries.initdb,
@@ -105,10 +114,7 @@ async function runInitdb(options: {
       `--username=${databaseUser}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // The same order of texts on every machine, whatever its C library.
-      '--locale=C',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
+      ...(options.isForeign === true ? ['--locale=C.UTF-8'] : ownLocale),
     ],
     folder: options.workDir,
     user: options.user,

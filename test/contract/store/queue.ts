@@ -142,7 +142,7 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
       ]);
     });
 
-    it('counts once', async () => {
+    it('F44 counts once', async () => {
       const hub = await freshHub(store);
       const { worker, instance } = await waiting(hub, [newTask(0)]);
       const [task] = await worker.claimTasks();

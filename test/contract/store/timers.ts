@@ -67,7 +67,7 @@ export function timers({ store, remains }: StoreUnderTest): void {
       expect((await worker.alive()).nextDueAt).toBe(fireAt);
     });
 
-    it('never fires early by a part of a millisecond', async () => {
+    it('F68 never fires early by a part of a millisecond', async () => {
       const hub = await freshHub(store);
       const { worker, instance } = await running(hub);
       let next = instance;
