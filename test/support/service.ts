@@ -56,7 +56,7 @@ export async function startService({
   whenFinished = onTestFinished,
 }: ServiceOptions): Promise<Service> {
   build({ onlyIfStale: true, quiet: true });
-  const [program = process.execPath, ...parts] = [...wrapper, process.execPath];
+  const [program, ...parts] = [...wrapper, process.execPath];
   const child = spawn(
     program,
     [
