@@ -34,6 +34,8 @@ describe('SQL', async () => {
     await client.connect();
     try {
       await client.query('begin');
+      // The role that pages grant something to; roles belong to the whole server.
+      await client.query('do $$ begin create role service; exception when duplicate_object then null; end $$');
       await client.query(text);
       await client.query('rollback');
     } finally {

@@ -81,11 +81,13 @@ test.each([...pages.keys()])(
 
 async function execute(line: string, shell: ShellLines, url: string): Promise<void> {
   if (/^\s*(#.*)?$/.test(line)) return;
+  // Programs of others: their lines are taken for granted.
+  if (/^psql /.test(line)) return;
   const command = /^((?:[A-Z_]+=\S+ )*)(?:(?:npx )?perdure |npm start\b(?: --)?)(.*?)(?: &)?$/.exec(line);
   if (command !== null) {
     const given = shell.words(command[1] ?? '').map((word) => word.split('='));
     const isStart = /npm start/.test(line);
-    const words = shell.words(`${isStart ? 'start' : ''}${command[2] ?? ''}`.replace(/ > \S+$/, ''));
+    const words = shell.words(`${isStart ? 'start' : ''}${command[2] ?? ''}`.replace(/ > \S+/, ''));
     return runPerdure(words, Object.fromEntries(given), url);
   }
   if (/^npm /.test(line)) {
@@ -115,6 +117,7 @@ async function runPerdure(words: readonly string[], env: Readonly<Record<string,
   const actions = {
     start: ({ flags }: { readonly flags: object }) => reading((given) => readConfig({ flags: given, env }))(flags),
     keys: reading((flags) => readStoreConfig({ flags, env })),
+    migrate: reading((flags) => readStoreConfig({ flags, env })),
     ...{ retention: onHub, export: onHub, import: onHub },
   };
   const ended = await perdure(words, { url, actions, env: { PERDURE_CODE: adminKey, ...env } });
