@@ -159,10 +159,15 @@ export class ThreadedWorkers implements HubWorker {
     }
     while (ready.length > maxReady) ready.pop()?.stop();
     const loading = all.filter(({ state }) => state === 'loading').length;
-    const wanted =
-      Math.max(0, missing) + (wantsQuarantine ? 1 : 0) + (this.#wantsSpare ? 1 : 0) - ready.length - loading;
+    const wanted = Math.max(0, missing) + (wantsQuarantine ? 1 : 0) + this.#spares - ready.length - loading;
     const room = this.#options.workers + maxHeldUp - all.length;
     for (let count = 0; count < Math.min(wanted, room); count += 1) this.#spawn();
+  }
+
+  /** Threads that wait with everything loaded: suspects use up one after the other. */
+  get #spares(): number {
+    if (!this.#wantsSpare) return 0;
+    return this.#suspects ? 2 : 1;
   }
 
   #activate(thread: WorkerThread | undefined, role: 'worker' | 'quarantine'): void {
