@@ -1,17 +1,20 @@
 /** `perdure doctor`, as far as it looks at the database. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DoctorRequest } from '../cli/commands/doctor.ts';
-import { readStoreConfig } from '../config.ts';
+import { readHubConfig } from '../config.ts';
 import { fail, ok, type Finding } from '../model/finding.ts';
 import { diagnose } from '../store/postgres/diagnosis/index.ts';
 import { databaseError } from './explain.ts';
 import { StartupError } from './startup-error.ts';
 
 /**
- * @returns `undefined` when no database is named
+ * @returns `undefined` when no database is named and no embedded one runs here
  * @throws ConfigError
  */
 export async function examineDatabase(flags: DoctorRequest): Promise<readonly Finding[] | undefined> {
-  const { databaseUrl, directDatabaseUrl, schema } = readStoreConfig({ flags });
+  const { databaseUrl: given, directDatabaseUrl, schema, dataDir } = readHubConfig({ flags });
+  const databaseUrl = given ?? (await runningEmbedded(dataDir));
   if (databaseUrl === undefined) return undefined;
   try {
     const { host, pathname } = new URL(databaseUrl);
@@ -25,4 +28,10 @@ export async function examineDatabase(flags: DoctorRequest): Promise<readonly Fi
     const [text = '', fix = ''] = known.message.split(': check ');
     return [fail('database', text, `check ${fix}`)];
   }
+}
+
+/** A service writes down where its embedded database listens, for as long as that runs. */
+async function runningEmbedded(dataDir: string): Promise<string | undefined> {
+  const text = await readFile(join(dataDir, 'database-url'), 'utf8').catch(() => undefined);
+  return text?.trim();
 }

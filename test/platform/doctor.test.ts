@@ -1,6 +1,9 @@
 /** `perdure doctor`: on a real database with things wrong, and on a running service. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../src/model/finding.ts';
 import { examineDatabase } from '../../src/service/doctor.ts';
 import { judgeSettings, weakSettings } from '../../src/store/postgres/diagnosis/settings.ts';
@@ -21,7 +24,7 @@ const doctor = (...args: readonly string[]): Promise<CliRun> =>
   perdure(['doctor', ...args], { actions: { examineDatabase } });
 
 async function findings(...args: readonly string[]): Promise<ReadonlyMap<string, Finding>> {
-  const { out } = await doctor(...args, '--json');
+  const { out } = await doctor('--data-dir', 'nowhere', ...args, '--json');
   const { findings: all } = JSON.parse(out) as { readonly findings: readonly Finding[] };
   return new Map(all.map((finding) => [finding.check, finding]));
 }
@@ -89,6 +92,13 @@ test('a database without the tables, and one that is not there', async () => {
   expect(JSON.stringify([...gone])).not.toContain('geheim');
 });
 
+test('the embedded database that a service runs here, without being told', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'perdure-doctor-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'database-url'), `${empty.url}\n`);
+  expect((await findings('--data-dir', folder)).get('database')).toMatchObject({ level: 'ok' });
+});
+
 test('migrations that are pending', async () => {
   await pool.query(`delete from migrations where name = '0011_retention.sql'`);
   const pending = (await findings('--database-url', sick.url)).get('migrations');
@@ -108,9 +118,12 @@ test('a running service: ready, and whether the key is good', async () => {
     level: 'fail',
     fix: expect.stringContaining('--code'),
   });
-  const silent = await doctor('--url', 'http://127.0.0.1:1');
+  const silent = await doctor('--data-dir', 'nowhere', '--url', 'http://127.0.0.1:1');
   expect(silent).toMatchObject({ code: 1, out: expect.stringContaining('does not answer') });
-  expect(await doctor()).toMatchObject({ code: 2, errors: expect.stringContaining('--database-url') });
+  expect(await doctor('--data-dir', 'nowhere')).toMatchObject({
+    code: 2,
+    errors: expect.stringContaining('--database-url'),
+  });
 });
 
 const good = {

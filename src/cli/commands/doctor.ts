@@ -10,6 +10,7 @@ import type { Surroundings } from '../surroundings.ts';
 export interface DoctorRequest extends ServiceFlags {
   readonly databaseUrl?: string;
   readonly directDatabaseUrl?: string;
+  readonly dataDir?: string;
   readonly schema?: string;
 }
 
@@ -25,8 +26,12 @@ export function doctorCommand(at: Surroundings, examineDatabase: ExamineDatabase
     .description(
       'Looks over the database, and with --url a running service: what weakens the promises, and what keeps work from being done. Changes nothing. Exit code 1 when something fails.',
     )
-    .option('--database-url <url>', 'the database of the service [DATABASE_URL]')
+    .option(
+      '--database-url <url>',
+      'the database of the service [DATABASE_URL] (default: the embedded one, if a service runs it here)',
+    )
     .option('--direct-database-url <url>', 'the same without the pooler [DIRECT_DATABASE_URL]')
+    .option('--data-dir <folder>', 'data of the embedded Postgres [PERDURE_DATA_DIR] (default: .perdure)')
     .option('--schema <name>', 'Postgres schema of the tables [PERDURE_SCHEMA] (default: perdure)')
     .option('--url <url>', 'a running service [PERDURE_URL]')
     .option('--code <key>', 'key of the service [PERDURE_CODE or PERDURE_CODE_FILE]')
