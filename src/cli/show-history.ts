@@ -1,8 +1,9 @@
 /** A history, for people: one line for each thing that happened. */
+import { inWords } from '../model/duration.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import { shorten, visible, type Printer } from './printer.ts';
-import { fromNow, inWords, localTime } from './times.ts';
+import { fromNow, localTime } from './times.ts';
 
 const mostOfAPayload = 200;
 

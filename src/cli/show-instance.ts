@@ -2,7 +2,7 @@
 import type { OrchestrationInstance } from '../model/instance.ts';
 import { isTerminal } from '../model/instance.ts';
 import { shorten, visible, type Printer } from './printer.ts';
-import { inWords } from './times.ts';
+import { inWords } from '../model/duration.ts';
 
 const mostOfAPayload = 2_000;
 

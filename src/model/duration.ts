@@ -41,3 +41,21 @@ function toWholeMs(ms: number): number {
 function kindOf(value: unknown): string {
   return value === null ? 'null' : `of type ${typeof value}`;
 }
+
+const largestFirst = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+] as const;
+
+/** `850ms`, `12s`, `3m 20s`, `2d 4h`: the two largest units. */
+export function inWords(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`;
+  const at = largestFirst.findIndex(([, size]) => ms >= size);
+  const [unit, size] = largestFirst[at] ?? ['s', 1_000];
+  const next = largestFirst[at + 1];
+  const rest = next === undefined ? 0 : Math.floor((ms % size) / next[1]);
+  const first = `${Math.floor(ms / size)}${unit}`;
+  return next === undefined || rest === 0 ? first : `${first} ${rest}${next[0]}`;
+}

@@ -4,7 +4,7 @@ import { CliError, exitCodeOfStatus, exitCodes } from '../exit.ts';
 import { visible } from '../printer.ts';
 import { connect, onService, type Connected, type ServiceFlags } from '../service.ts';
 import type { Surroundings } from '../surroundings.ts';
-import { inWords } from '../times.ts';
+import { inWords } from '../../model/duration.ts';
 import { unknownInstance } from '../unknown-instance.ts';
 import { duration } from '../values.ts';
 

@@ -1,4 +1,5 @@
 /** Says in a sentence what an instance waits for or why it does not move, and what would move it. */
+import { inWords } from '../../model/duration.ts';
 import type { Culprit, Explanation, ExplanationFacts, Reason, Suggestion } from '../../model/explanation.ts';
 import { isTerminal, type OrchestrationInstance } from '../../model/instance.ts';
 import { deadWorker, nameOf, openReasons, reason, type LiveFacts } from './explain-reasons.ts';
@@ -132,26 +133,10 @@ function withTimes(
         ? ` at ${since.toISOString()}`
         : kind === 'timer' || kind === 'retry' || kind === 'scheduled-start'
           ? ''
-          : `, for ${spanOf(now - since.getTime())} (since ${since.toISOString()})`;
+          : `, for ${inWords(now - since.getTime())} (since ${since.toISOString()})`;
   if (until === null) return `${text}${from}`;
   const left = until.getTime() - now;
-  return `${text}${from}, until ${until.toISOString()}${left > 0 ? ` (in ${spanOf(left)})` : ''}`;
-}
-
-function spanOf(ms: number): string {
-  const units = [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1_000],
-  ] as const;
-  const at = units.findIndex(([, size]) => ms >= size);
-  if (at < 0) return 'less than 1s';
-  const parts = units.slice(at, at + 2).map(([unit, size], index) => {
-    const whole = Math.floor((index === 0 ? ms : ms % (units[at]?.[1] ?? ms)) / size);
-    return whole === 0 && index > 0 ? '' : `${whole}${unit}`;
-  });
-  return parts.filter((part) => part !== '').join(' ');
+  return `${text}${from}, until ${until.toISOString()}${left > 0 ? ` (in ${inWords(left)})` : ''}`;
 }
 
 function suggestionsOf(instance: OrchestrationInstance, reasons: readonly Reason[]): readonly Suggestion[] {
