@@ -34,8 +34,10 @@ describe('SQL', async () => {
     await client.connect();
     try {
       await client.query('begin');
-      // The role that pages grant something to; roles belong to the whole server.
-      await client.query('do $$ begin create role service; exception when duplicate_object then null; end $$');
+      // The roles that pages speak of; roles belong to the whole server.
+      for (const role of ['service', 'app']) {
+        await client.query(`do $$ begin create role ${role}; exception when duplicate_object then null; end $$`);
+      }
       await client.query(text);
       await client.query('rollback');
     } finally {
