@@ -45,7 +45,7 @@ describe('one database', async () => {
   const start = (hub: string, ...flags: readonly string[]) =>
     startService({ modules, flags: ['--database-url', database.url, '--task-hub', hub, ...flags] });
 
-  it('F34 F35 two workers and an API share the work; one worker is killed, everything completes', async () => {
+  it('F11 F34 F35 two workers and an API share the work; one worker is killed, everything completes', async () => {
     const scaled = ['--lease-ms', '1000', '--poll-ms', '100'];
     const api = await start('shared', '--workers', '0', ...scaled);
     const workers = [
@@ -69,7 +69,7 @@ describe('one database', async () => {
     expect(new Set(pids)).toEqual(new Set([killed?.pid, survivor?.pid]));
   }, 90_000);
 
-  it('F70 SIGTERM: exit code 0, and what was under way goes on elsewhere without waiting for a lease', async () => {
+  it('F10 F70 SIGTERM: exit code 0, and what was under way goes on elsewhere without waiting for a lease', async () => {
     // With this lease the others would have to wait for a minute if the work were not handed over.
     const long = ['--lease-ms', '60000', '--poll-ms', '200'];
     const first = await start('handover', ...long);
@@ -86,7 +86,7 @@ describe('one database', async () => {
   }, 90_000);
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    '%s in the middle of many starts: whatever was answered with 202 is there afterwards, and completes',
+    'F07 F08 %s in the middle of many starts: whatever was answered with 202 is there afterwards, and completes',
     async (signal) => {
       const hub = `starts-${signal}`;
       const scaled = ['--lease-ms', '1000', '--poll-ms', '100'];

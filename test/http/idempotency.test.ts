@@ -41,7 +41,7 @@ async function twice(call: () => Promise<LightMyRequestResponse>): Promise<Light
 }
 
 describe('a repeated call is carried out once', () => {
-  test('a start', async () => {
+  test('F03: a start', async () => {
     const headers = withKey();
     const first = await twice(() => api.post('/orchestrators/Echo', { body: { a: 1 }, headers }));
     expect(first.statusCode).toBe(202);
@@ -73,7 +73,7 @@ describe('a repeated call is carried out once', () => {
     await twice(() => api.post('/orchestrators/WaitGo?timeout=0.1', { headers: withKey('too-late') }));
   });
 
-  test('an event', async () => {
+  test('F05: an event', async () => {
     const id = await api.running('Twice');
     const headers = withKey();
     const raise = () => api.post(`/instances/${id}/raiseEvent/Go`, { body: 'first', headers });

@@ -85,7 +85,7 @@ describe('load', () => {
   // More than none: the first look at the heap is always over this.
   const limits = { maxHeapPercent: 0.000_001, maxEventLoopDelayMs: 0 };
 
-  test('when the process cannot keep up, calls get 503 with Retry-After and change nothing', async () => {
+  test('F13: when the process cannot keep up, calls get 503 with Retry-After and change nothing', async () => {
     const api = await it6.server({ limits });
     const refused = await waitFor(
       async () => {

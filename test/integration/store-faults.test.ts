@@ -109,7 +109,7 @@ describe('a store behind a network that breaks', async () => {
       expect(await hub.history(claim.instanceId)).toHaveLength(1);
     });
 
-    it('waits while the database has no space left', async () => {
+    it('F57: waits while the database has no space left, and callers get StorageFull', async () => {
       const { hub, broken } = await setUp();
       const { worker, claim } = await claimed(broken);
       await execute(
@@ -142,7 +142,7 @@ describe('a store behind a network that breaks', async () => {
       expect(await hub.history(claim.instanceId)).toHaveLength(1);
     });
 
-    it('is true to what is stored, however often all connections are reset', async () => {
+    it('F48: is true to what is stored, however often all connections are reset', async () => {
       const { proxy, hub, broken } = await setUp();
       const worker = await broken.worker();
       await Promise.all(Array.from({ length: 200 }, () => hub.start()));

@@ -1,0 +1,189 @@
+/** Faults of clients and between them and what is stored (reliability.md 4.1). */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { LightMyRequestResponse } from 'fastify';
+import pg from 'pg';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { testDatabase } from '../support/postgres.ts';
+import { execute } from '../support/sql.ts';
+import { freshName } from '../support/task-hubs.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { W } from '../http/support.ts';
+import { openNode, slack, timed, untilItWorks, type Node } from './support.ts';
+
+describe('faults of clients', async () => {
+  const database = await testDatabase();
+  const { schema, url: databaseUrl } = database;
+  const node = (more = {}): Promise<Node> => openNode({ databaseUrl, schema, taskHub: freshName(), ...more });
+
+  async function stored(instanceId: string): Promise<number> {
+    const rows = await execute(database, 'select from instances where instance_id = $1', [instanceId]);
+    return rows.length;
+  }
+
+  /** Sends bytes and dies. */
+  async function sendAndDie(to: string, bytes: string): Promise<void> {
+    const { hostname, port } = new URL(to);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+    socket.resetAndDestroy();
+  }
+
+  it('F01: a client that dies in the middle of the body leaves nothing', async () => {
+    const { url, api } = await node({ listens: true });
+    const id = `dies-${randomUUID()}`;
+    await sendAndDie(
+      url,
+      `POST ${W}/orchestrators/Echo/${id} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"abc`,
+    );
+    await api.run('Echo', 1);
+    expect(await stored(id)).toBe(0);
+  });
+
+  it('F02: a client that dies before it reads the answer finds it when it comes again', async () => {
+    const { url, api } = await node({ listens: true });
+    const [id, key] = [`gone-${randomUUID()}`, randomUUID()];
+    await sendAndDie(
+      url,
+      `POST ${W}/orchestrators/Echo/${id} HTTP/1.1\r\nHost: h\r\nIdempotency-Key: ${key}\r\nContent-Length: 0\r\n\r\n`,
+    );
+    const again = await waitFor(async () => {
+      const answer = await api.post(`/orchestrators/Echo/${id}`, { headers: { 'idempotency-key': key } });
+      return answer.statusCode !== 409 && answer;
+    });
+    expect([again.statusCode, again.json().id]).toEqual([202, id]);
+    expect(await stored(id)).toBe(1);
+  });
+
+  it('F04: of many starts of one id on several nodes exactly one is accepted', async () => {
+    const taskHub = freshName();
+    const nodes = [await node({ taskHub }), await node({ taskHub })];
+    const id = `same-${randomUUID()}`;
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => nodes[n % 2]?.api.post(`/orchestrators/WaitGo/${id}`, { body: n })),
+    );
+    const statuses = answers.map((answer) => answer?.statusCode);
+    expect(statuses.filter((status) => status === 202)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 409)).toHaveLength(19);
+    expect(await stored(id)).toBe(1);
+  });
+
+  it('F06: terminate, suspend, resume, raise and purge at the same time end in one order', async () => {
+    const { api } = await node();
+    const ids = await Promise.all(Array.from({ length: 5 }, () => api.running('WaitGo')));
+    const answers = await Promise.all(
+      ids.flatMap((id) => [
+        api.post(`/instances/${id}/suspend`),
+        api.post(`/instances/${id}/raiseEvent/Go`, { body: 1 }),
+        api.post(`/instances/${id}/terminate?reason=r`),
+        api.post(`/instances/${id}/resume`),
+        api.delete(`/instances/${id}`),
+      ]),
+    );
+    for (const { statusCode, body } of answers) expect(statusCode, body).toBeLessThan(500);
+    for (const id of ids) {
+      await waitFor(async () => {
+        const { statusCode } = await api.delete(`/instances/${id}`);
+        return statusCode === 200 || (statusCode === 404 && (await stored(id)) === 0);
+      });
+      expect(await stored(id)).toBe(0);
+    }
+  });
+
+  it.each(['before', 'after'] as const)(
+    'F09: when the connection is lost %s a call is executed, its answer is proved, or 503 OutcomeUnknown',
+    async (cut) => {
+      const taskHub = freshName();
+      const proxy = await TcpProxy.open(databaseUrl);
+      const direct = await node({ taskHub });
+      const broken = await openNode({ databaseUrl: proxy.url, schema, taskHub, worker: false });
+      const id = await direct.api.running('Twice');
+      const done = await direct.api.run('Echo', 1);
+      await broken.api.get(`/instances/${id}`);
+      const isProved = ({ statusCode, headers, body }: LightMyRequestResponse, accepted: number): void => {
+        if (statusCode === accepted) return;
+        expect([statusCode, headers['retry-after']], body).toEqual([503, '5']);
+        expect(body).toContain('OutcomeUnknown');
+      };
+      const fresh = `cut-${randomUUID()}`;
+      void proxy.cut('start_instances', cut);
+      isProved(await broken.api.post(`/orchestrators/WaitGo/${fresh}`), 202);
+      expect(await stored(fresh)).toBe(1);
+      void proxy.cut('send_', cut);
+      const raised = await broken.api.post(`/instances/${id}/raiseEvent/Go`, { body: 1 });
+      expect(raised.statusCode).toBe(503);
+      isProved(raised, 202);
+      void proxy.cut('commit\u0000', cut);
+      isProved(await broken.api.delete(`/instances/${done}`), 200);
+      expect(await stored(done)).toBe(0);
+      // With a key a call that is not clear is made clear by repeating it.
+      const headers = { 'idempotency-key': randomUUID() };
+      void proxy.cut('commit\u0000', cut);
+      const start = () => broken.api.post('/orchestrators/WaitGo', { headers });
+      isProved(await start(), 202);
+      const again = await waitFor(async () => {
+        const answer = await start();
+        return answer.statusCode === 202 && answer;
+      });
+      expect((await start()).json().id).toBe(again.json().id);
+    },
+  );
+
+  it('F13: when the database does not keep up calls get 503 with Retry-After, /livez answers, and it goes on', async () => {
+    const one = await node();
+    await untilItWorks(one);
+    const blocker = new pg.Client({ connectionString: databaseUrl });
+    blocker.on('error', () => undefined);
+    await blocker.connect();
+    onTestFinished(() => blocker.end());
+    await blocker.query('begin');
+    await blocker.query(`lock table ${schema}.instances in access exclusive mode`);
+    // These are sent; those after them would have to wait for them.
+    const first = Array.from({ length: 3 }, () => one.api.post('/orchestrators/Echo', { body: 1 }));
+    await waitFor(
+      async () =>
+        (
+          await execute(
+            database,
+            `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+          )
+        ).length > 0,
+    );
+    const late = Array.from({ length: 100 }, () => timed(one.api.post('/orchestrators/Echo', { body: 1 })));
+    expect((await one.api.send('GET', '/livez')).statusCode).toBe(200);
+    for (const { value, ms } of await Promise.all(late)) {
+      expect([value.statusCode, value.headers['retry-after']]).toEqual([503, '5']);
+      expect(ms).toBeLessThan(6_000 + slack);
+    }
+    await blocker.query('rollback');
+    for (const { statusCode } of await Promise.all(first)) expect([202, 503]).toContain(statusCode);
+    await untilItWorks(one);
+  });
+
+  it('F64: numbers beyond 53 bits work everywhere', async () => {
+    const own = await testNumbers();
+    const one = await openNode({ databaseUrl, schema, taskHub: own });
+    expect(await one.api.status(await one.api.run('Acts', 'large'))).toMatchObject({ output: 'LARGE' });
+    const id = await one.api.running('WaitGo');
+    await one.api.post(`/instances/${id}/raiseEvent/Go`, { body: 'far' });
+    expect(await one.api.reach(id, 'Completed')).toMatchObject({ output: 'far' });
+    expect((await one.api.delete(`/instances/${id}`)).statusCode).toBe(200);
+  });
+
+  /** Lets the numbers of rows go on far beyond what JavaScript counts exactly. */
+  async function testNumbers(): Promise<string> {
+    const sequences = await execute<{ readonly name: string }>(
+      database,
+      `select quote_ident(sequencename) as name from pg_sequences where schemaname = $1 and data_type::text = 'bigint'`,
+      [schema],
+    );
+    expect(sequences.length).toBeGreaterThan(2);
+    for (const { name } of sequences)
+      await execute(database, `alter sequence ${name} restart with 9007199254740993000`);
+    return freshName();
+  }
+});
