@@ -104,7 +104,8 @@ describe('in a hub of very many instances', async () => {
     for (const node of nodesOf(plan)) {
       expect(node['Node Type'], JSON.stringify(plan)).not.toMatch(/Sort|Seq Scan|Hash/);
       if (node['Relation Name'] === undefined) continue;
-      expect((node['Actual Rows'] ?? 0) * (node['Actual Loops'] ?? 0)).toBeLessThanOrEqual(windowSize);
+      // Postgres 15 counts one row more.
+      expect((node['Actual Rows'] ?? 0) * (node['Actual Loops'] ?? 0)).toBeLessThanOrEqual(windowSize + 1);
     }
   });
 
@@ -150,7 +151,8 @@ describe('in a hub of very many instances', async () => {
     for (const node of nodesOf(plan)) {
       if (node['Relation Name'] !== 'instances' && node['Relation Name'] !== 'executions') continue;
       expect(node['Node Type'], JSON.stringify(plan)).not.toMatch(/Seq Scan/);
-      expect((node['Actual Rows'] ?? 0) * (node['Actual Loops'] ?? 0)).toBeLessThanOrEqual(windowSize);
+      // Postgres 15 counts one row more.
+      expect((node['Actual Rows'] ?? 0) * (node['Actual Loops'] ?? 0)).toBeLessThanOrEqual(windowSize + 1);
     }
   });
 
