@@ -220,3 +220,21 @@ export const poisonDiverging = orchestration('PoisonDiverging', async (ctx) => {
   await ctx.createTimer(1_500);
   return (await ctx.callActivity(step, { value: 2 })).value;
 });
+
+/** The last three end their worker, if it lets them: in threads they end alone. */
+export const poisonLoop = orchestration('PoisonLoop', async (ctx) => {
+  await run(ctx, { value: 1 });
+  for (;;);
+});
+
+export const poisonExit = orchestration('PoisonExit', async (ctx) => {
+  await run(ctx, { value: 1 });
+  process.exit(7);
+});
+
+export const hog = activity('Hog', () => {
+  const kept: unknown[] = [];
+  for (;;) kept.push(Array.from({ length: 10_000 }, (_, index) => ({ index })));
+});
+
+export const poisonMemory = orchestration('PoisonMemory', (ctx) => ctx.callActivity(hog));

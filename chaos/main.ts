@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from '../scripts/build.mjs';
 import { faultsFor } from './nemesis.ts';
+import { plantedBugs, runPlanted } from './planted.ts';
 import { runChaos } from './run-chaos.ts';
 
 const usage = `npm run chaos -- [options]
@@ -10,7 +11,10 @@ const usage = `npm run chaos -- [options]
   --seed 1             what happens when and where; default: another one each time
   --orchestrations N   default: 70 for each minute, at least 40
   --full               L 30 s and P 1 s as in production; default: L 1 s, P 100 ms
-  --keep <folder>      keeps journal, tables, logs and verdict`;
+  --keep <folder>      keeps journal, tables, logs and verdict
+  --planted all        instead: builds with a bug each (or the one with this name), which the checker has to find`;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 const { values } = parseArgs({
   options: {
@@ -19,14 +23,18 @@ const { values } = parseArgs({
     orchestrations: { type: 'string' },
     full: { type: 'boolean', default: false },
     keep: { type: 'string' },
+    planted: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
+// Nodes and clusters end with the process that started them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 if (values.help) {
   console.log(usage);
 } else {
-  process.exitCode = await main();
+  process.exitCode = values.planted === undefined ? await main() : await planted(values.planted);
 }
 
 async function main(): Promise<number> {
@@ -36,7 +44,6 @@ async function main(): Promise<number> {
     values.orchestrations === undefined
       ? Math.max(40, Math.round(70 * minutes))
       : number('orchestrations', values.orchestrations);
-  const root = fileURLToPath(new URL('..', import.meta.url));
   build({ root, onlyIfStale: true });
   const command = [
     `npm run chaos -- --minutes ${minutes} --seed ${seed} --orchestrations ${orchestrations}`,
@@ -49,6 +56,7 @@ async function main(): Promise<number> {
     durationMs: minutes * 60_000,
     orchestrations,
     faults: faultsFor(minutes),
+    fatal: Math.max(3, Math.round(minutes)),
     leaseMs: values.full ? 30_000 : 1_000,
     pollMs: values.full ? 1_000 : 100,
     root,
@@ -60,6 +68,23 @@ async function main(): Promise<number> {
   for (const { invariant, id, proof } of violations.slice(0, 100)) console.log(`${invariant} ${id}: ${proof}`);
   if (violations.length > 100) console.log(`… and ${violations.length - 100} more`);
   return violations.length === 0 ? 0 : 1;
+}
+
+async function planted(wanted: string): Promise<number> {
+  const chosen = plantedBugs.filter(({ name }) => wanted === 'all' || wanted.split(',').includes(name));
+  if (chosen.length === 0) {
+    console.error(`--planted takes all, or some of ${plantedBugs.map(({ name }) => name).join(',')}`);
+    return 2;
+  }
+  const seed = values.seed === undefined ? 1 : number('seed', values.seed);
+  const missed: string[] = [];
+  for (const bug of chosen) {
+    const { name, isCaught, named } = await runPlanted(bug, { root, seed });
+    const found = Object.entries(named).map(([invariant, count]) => `${invariant} ${count} times`);
+    console.log(`${isCaught ? 'right' : 'WRONG'}  ${name}: ${found.join(', ') || 'nothing found'}`);
+    if (!isCaught) missed.push(name);
+  }
+  return missed.length === 0 ? 0 : 1;
 }
 
 function number(name: string, text: string): number {

@@ -26,6 +26,14 @@ export interface NodeOptions {
 /** Must be in no log: payloads of the plan hold it. */
 const secret = 'chaos-payload';
 
+/** What a node says when others take over what it does. */
+const losses = [
+  'the lease has ended',
+  'a worker thread stands still',
+  'that stands still is ended',
+  'has brought its worker down',
+];
+
 export class ChaosNode {
   readonly name: string;
   readonly #options: NodeOptions;
@@ -112,7 +120,11 @@ export class ChaosNode {
     this.#wanted = false;
     const child = this.#spawn(clockShiftMs);
     this.#child = child;
+    // It must not outlive the run, however that ends.
+    const endWithRun = (): boolean => child.kill('SIGKILL');
+    process.once('exit', endWithRun);
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    process.removeListener('exit', endWithRun);
     const wasReady = this.#ready || this.#wanted;
     this.#ready = false;
     this.#exits.push({ at: Date.now(), code, signal, wanted: this.#wanted, wasReady, lastLine: this.#lastLine });
@@ -126,6 +138,8 @@ export class ChaosNode {
     const { root, functions, databaseUrl, ledgerUrl, http, leaseMs, pollMs, name } = this.#options;
     const flags = [
       ...['--database-url', databaseUrl, '--lease-ms', String(leaseMs), '--poll-ms', String(pollMs)],
+      // Generous for a machine that has other things to do: healthy code must not come near them.
+      ...['--turn-limit-ms', '4000', '--block-limit-ms', '4000', '--max-worker-heap-mb', '128'],
       ...['--log-format', 'json', ...(http ? ['--port', '0'] : ['--no-http'])],
     ];
     const foreign = /^(PERDURE_|DATABASE_URL$|DIRECT_DATABASE_URL$|HOST$|PORT$|NODE_OPTIONS$|VITEST)/;
@@ -162,7 +176,7 @@ export class ChaosNode {
       this.#url = entry.url;
       this.#ready = true;
     }
-    if (entry?.msg?.startsWith('the lease has ended') === true) this.#leasesLost.push(Date.now());
+    if (losses.some((text) => entry?.msg?.includes(text) === true)) this.#leasesLost.push(Date.now());
   }
 
   #readMemory(): number {

@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly leaseMs: number;
   /** Bytes of the largest payloads. */
   readonly payloadBytes: number;
+  /** How many of the orchestrations end the thread that runs them: each time costs a new one. */
+  readonly fatal: number;
 }
 
 type Draft = Omit<PlanItem, 'id' | 'kind' | 'startAt'>;
@@ -226,6 +228,13 @@ function poison(sketch: Sketch): Draft {
   };
 }
 
+const fatalPoisons = ['PoisonLoop', 'PoisonExit', 'PoisonMemory'];
+
+function fatal(sketch: Sketch): Draft {
+  const name = sketch.random.pick(fatalPoisons);
+  return { name, actions: [start(sketch, null), { do: 'await-end' }], expected: { status: ['Failed'] } };
+}
+
 const kinds: readonly { readonly kind: string; readonly weight: number; readonly draft: (sketch: Sketch) => Draft }[] =
   [
     { kind: 'order', weight: 24, draft: order },
@@ -243,13 +252,22 @@ const kinds: readonly { readonly kind: string; readonly weight: number; readonly
     { kind: 'poison', weight: 6, draft: poison },
   ];
 
+/** Spread evenly, after the first of every kind. */
+function isFatal(index: number, { orchestrations, fatal: count }: PlanOptions): boolean {
+  if (count === 0 || index < kinds.length) return false;
+  const every = Math.floor(orchestrations / count);
+  return index % every === Math.floor(every / 2);
+}
+
 /** Draws a plan. Every kind is in it at least once if there is room for all. */
 export function makePlan(options: PlanOptions): Plan {
   const random = new Random(options.seed);
   const accounts: Record<string, number> = {};
   const lots = kinds.flatMap((kind) => Array.from({ length: kind.weight }, () => kind));
   const items = Array.from({ length: options.orchestrations }, (_, index): PlanItem => {
-    const { kind, draft } = kinds[index] ?? random.pick(lots);
+    const { kind, draft } = isFatal(index, options)
+      ? { kind: 'poison', draft: fatal }
+      : (kinds[index] ?? random.pick(lots));
     const id = `${kind}-${index}`;
     const startAt = Math.floor((options.durationMs * index) / options.orchestrations);
     return { id, kind, startAt, ...draft({ random: random.fork(index + 1), id, options, accounts }) };

@@ -33,6 +33,8 @@ export interface ChaosOptions {
   /** Raw files stay here; default: they are removed. */
   readonly keep?: string;
   readonly payloadBytes?: number;
+  /** Orchestrations that end their threads. Default: none. */
+  readonly fatal?: number;
   readonly concurrency?: number;
   /** How long to wait for the end beyond what is promised. Default 20 s. */
   readonly patienceMs?: number;
@@ -117,8 +119,8 @@ async function makeEvidence(options: ChaosOptions, folder: string, stops: (() =>
     () => `not all nodes became ready: see ${folder}`,
   );
 
-  const { orchestrations, payloadBytes = 200_000, concurrency = 40 } = options;
-  const plan = makePlan({ seed, orchestrations, durationMs, leaseMs, payloadBytes });
+  const { orchestrations, payloadBytes = 200_000, concurrency = 40, fatal = 0 } = options;
+  const plan = makePlan({ seed, orchestrations, durationMs, leaseMs, payloadBytes, fatal });
   const answering = () =>
     nodes.flatMap(({ node }) => (node.url === undefined ? [] : [{ name: node.name, url: node.url }]));
   const driver = new Driver({

@@ -12,12 +12,15 @@ export type Cut =
   /** The server never sees it. */
   | 'before'
   /** The server has executed and, outside of a transaction, committed it; its answer is thrown away. */
-  | 'after';
+  | 'after'
+  /** It goes on its way, and with it everything else, when {@link TcpProxy.release} is called. */
+  | 'hold';
 
 interface Trap {
   readonly text: string;
   readonly cut: Cut;
   times: number;
+  skip: number;
   readonly sprung: () => void;
   readonly silent?: boolean;
 }
@@ -48,6 +51,9 @@ export class TcpProxy {
   #holes = false;
   #refusing = false;
   #delayMs = 0;
+  readonly #counters: { readonly text: string; count: number }[] = [];
+  /** What waits for the release, in order; `undefined`: nothing is held. */
+  #held: (() => void)[] | undefined;
 
   private constructor(url: string) {
     this.#url = new URL(url);
@@ -82,10 +88,25 @@ export class TcpProxy {
 
   /**
    * Cuts the next connections that send a statement holding this text (the name of a prepared statement will do).
+   * @param skip so many such statements pass first
    * @returns a promise of the (last) cut
    */
-  cut(text: string, cut: Cut, times = 1): Promise<void> {
-    return new Promise((sprung) => this.#traps.push({ text, cut, times, sprung }));
+  cut(text: string, cut: Cut, times = 1, skip = 0): Promise<void> {
+    return new Promise((sprung) => this.#traps.push({ text, cut, times, skip, sprung }));
+  }
+
+  /** @returns how many statements that hold this text have passed since */
+  count(text: string): () => number {
+    const counter = { text, count: 0 };
+    this.#counters.push(counter);
+    return () => counter.count;
+  }
+
+  /** Lets everything go that was held. */
+  release(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    for (const pass of held ?? []) pass();
   }
 
   /**
@@ -94,7 +115,7 @@ export class TcpProxy {
    * @returns a promise of that moment
    */
   silence(text: string, cut: Cut): Promise<void> {
-    return new Promise((sprung) => this.#traps.push({ text, cut, times: 1, sprung, silent: true }));
+    return new Promise((sprung) => this.#traps.push({ text, cut, times: 1, skip: 0, sprung, silent: true }));
   }
 
   /** Resets every open connection. */
@@ -125,6 +146,7 @@ export class TcpProxy {
     this.#refusing = false;
     this.#traps = [];
     this.#delayMs = 0;
+    this.release();
   }
 
   async close(): Promise<void> {
@@ -160,12 +182,24 @@ export class TcpProxy {
 
   #fromClient(link: Link, chunk: Buffer): void {
     if (link.dead) return;
+    if (this.#held !== undefined) {
+      this.#held.push(() => this.#fromClient(link, chunk));
+      return;
+    }
+    for (const counter of this.#counters) if (chunk.includes(counter.text)) counter.count += 1;
     const trap = this.#traps.find((candidate) => chunk.includes(candidate.text));
-    if (trap !== undefined) {
+    if (trap !== undefined && trap.skip > 0) {
+      trap.skip -= 1;
+    } else if (trap !== undefined) {
       trap.times -= 1;
       if (trap.times === 0) this.#traps = this.#traps.filter((candidate) => candidate !== trap);
       if (trap.cut === 'before') {
         this.#spring(link, trap);
+        return;
+      }
+      if (trap.cut === 'hold') {
+        this.#held = [() => this.#fromClient(link, chunk)];
+        trap.sprung();
         return;
       }
       link.swallowing = trap;
@@ -174,6 +208,10 @@ export class TcpProxy {
   }
 
   #fromServer(link: Link, chunk: Buffer): void {
+    if (this.#held !== undefined) {
+      this.#held.push(() => this.#fromServer(link, chunk));
+      return;
+    }
     const answered = this.#follow(link, chunk);
     if (link.dead) return;
     if (link.swallowing === undefined) this.#pass(link, chunk);
