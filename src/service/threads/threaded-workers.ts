@@ -20,7 +20,7 @@ import { WorkerThread } from './worker-thread.ts';
 /** So long nobody may work before the service is not ready any more. */
 const downMs = 5_000;
 /** When everything has started, so that the start is not slower for it. */
-const spareAfterMs = 1_000;
+const spareAfterMs = 5_000;
 const maxBackOffMs = 10_000;
 /** A process whose threads lived for so long is not in a loop of crashes. */
 const calmMs = 30_000;
