@@ -1,0 +1,114 @@
+/** Faults of the server itself (reliability.md 4.4): it crashes, is crowded, is replaced, is not swept, runs full. */
+import pg from 'pg';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { build } from '../../scripts/build.mjs';
+import { ownCluster } from '../support/own-cluster.ts';
+import { startService } from '../support/service.ts';
+import { freshName } from '../support/task-hubs.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { openNode, scaled, slack, untilItWorks, type Node } from './support.ts';
+
+describe('faults of the server', async () => {
+  const cluster = await ownCluster({ autovacuum: 'off' });
+  const { schema } = cluster;
+
+  beforeAll(() => {
+    build({ onlyIfStale: true, quiet: true });
+  }, 240_000);
+
+  const open = (): Promise<Node> => openNode({ databaseUrl: cluster.url, schema, taskHub: freshName() });
+
+  /** Starts one after the other until it is told to stop. */
+  function startsAllTheTime({ api }: Node, body: () => string = () => 'a') {
+    const accepted: string[] = [];
+    const refused = new Set<number>();
+    let goesOn = true;
+    const lane = async (): Promise<void> => {
+      while (goesOn) {
+        const answer = await api.post('/orchestrators/Acts', { body: body() });
+        if (answer.statusCode === 202) accepted.push(String(answer.json().id));
+        else refused.add(answer.statusCode);
+      }
+    };
+    const lanes = [lane(), lane(), lane(), lane()];
+    const stop = async (): Promise<void> => {
+      goesOn = false;
+      await Promise.all(lanes);
+    };
+    onTestFinished(stop);
+    return { accepted, refused, stop };
+  }
+
+  it('F49: what was acknowledged before Postgres crashed is there after it, and work goes on within B + P', async () => {
+    const node = await open();
+    const starts = startsAllTheTime(node);
+    await waitFor(() => starts.accepted.length >= 100, { timeoutMs: 20_000, what: 'starts' });
+    await cluster.crash();
+    await waitFor(() => starts.refused.size > 0, { what: 'a start to be refused' });
+    await cluster.start();
+    expect(await cluster.log()).toContain('was not properly shut down');
+    expect(await untilItWorks(node)).toBeLessThan(scaled.backOff + scaled.poll + slack);
+    await starts.stop();
+    expect([...starts.refused]).toEqual([503]);
+    for (const id of starts.accepted) await node.api.reach(id, 'Completed');
+  }, 60_000);
+
+  it('F59: while max_connections is reached calls get 503 and a process that starts tries less and less often; both go on by themselves', async () => {
+    const node = await open();
+    const { close, refusals } = await crowd();
+    const answer = await node.api.post('/orchestrators/Acts', { body: 'a' });
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5']);
+    const hub = freshName();
+    const service = startService({
+      modules: ['test/faults/fixtures/work.mjs'],
+      flags: ['--database-url', cluster.url, '--task-hub', hub],
+    });
+    await waitFor(async () => (await refusals()) >= 20, { timeoutMs: 20_000, what: 'some refusals' });
+    const [before, begun] = [await refusals(), performance.now()];
+    await waitFor(() => performance.now() - begun > 3_000, { intervalMs: 100 });
+    const perSecond = ((await refusals()) - before) / ((performance.now() - begun) / 1_000);
+    // Of two processes with four pools each.
+    expect(perSecond).toBeLessThan(25);
+    await close();
+    expect(await untilItWorks(node)).toBeLessThan(scaled.backOff + scaled.poll + slack);
+    expect((await service).output()).toContain('the database cannot serve yet, trying again');
+  }, 90_000);
+
+  /** Takes every connection that there is, from everybody. */
+  async function crowd() {
+    const strangers: pg.Client[] = [];
+    const close = async (): Promise<void> => {
+      await Promise.all(strangers.splice(0).map((client) => client.end()));
+    };
+    onTestFinished(close);
+    const take = async (): Promise<boolean> => {
+      const client = new pg.Client({ connectionString: cluster.url, application_name: 'stranger' });
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+      } catch (error) {
+        if (error instanceof pg.DatabaseError && error.code === '53300') return false;
+        throw error;
+      }
+      strangers.push(client);
+      return true;
+    };
+    while (await take());
+    const [first] = strangers;
+    await first?.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'perdure %'`,
+    );
+    // Whoever is quicker gets a place that has become free.
+    await waitFor(
+      async () => {
+        while (await take());
+        const left = await first?.query(`select from pg_stat_activity where application_name like 'perdure %'
+          and pg_terminate_backend(pid)`);
+        return left?.rowCount === 0;
+      },
+      { timeoutMs: 20_000, what: 'all places to be taken' },
+    );
+    const refusals = async (): Promise<number> => (await cluster.log()).split('too many clients').length - 1;
+    return { close, refusals };
+  }
+});
