@@ -1,12 +1,18 @@
 /** Faults of the server itself (reliability.md 4.4): it crashes, is crowded, is replaced, is not swept, runs full. */
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { build } from '../../scripts/build.mjs';
-import { ownCluster } from '../support/own-cluster.ts';
+import { openPostgresStore } from '../../src/store/postgres/index.ts';
+import { canMount, fill, ownCluster } from '../support/own-cluster.ts';
 import { startService } from '../support/service.ts';
 import { freshName } from '../support/task-hubs.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openNode, scaled, slack, untilItWorks, type Node } from './support.ts';
+
+const mayMount = await canMount();
 
 describe('faults of the server', async () => {
   const cluster = await ownCluster({ autovacuum: 'off' });
@@ -111,4 +117,92 @@ describe('faults of the server', async () => {
     const refusals = async (): Promise<number> => (await cluster.log()).split('too many clients').length - 1;
     return { close, refusals };
   }
+
+  it('F51: a standby gets no work; when it is promoted work goes on from what it has, not from what was in memory', async () => {
+    const node = await open();
+    const id = await node.api.running('Twice');
+    await cluster.stop();
+    const becomeStandby = await cluster.copy();
+    await cluster.start();
+    await untilItWorks(node);
+    // It has one of two events, in memory and in the database that will be lost.
+    await raise(node, id, 'lost');
+    await waitFor(async () => (await cluster.query('select from messages')).length === 0, {
+      what: 'the event to be taken',
+    });
+    await cluster.crash();
+    await becomeStandby();
+    await cluster.start();
+    expect(await cluster.query('select pg_is_in_recovery() as standby')).toEqual([{ standby: true }]);
+    const answer = await node.api.post('/orchestrators/Acts', { body: 'a' });
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5']);
+    await cluster.query('select pg_promote()');
+    expect(await untilItWorks(node)).toBeLessThan(scaled.backOff + scaled.poll + slack);
+    expect(node.said.join('\n')).toContain('it was replaced');
+    await raise(node, id, 'first');
+    await raise(node, id, 'second');
+    expect(await node.api.reach(id, 'Completed')).toMatchObject({ output: ['first', 'second'] });
+  }, 90_000);
+
+  async function raise({ api }: Node, id: string, value: string): Promise<void> {
+    const answer = await api.post(`/instances/${id}/raiseEvent/Go`, { body: value });
+    expect(answer.statusCode, answer.body).toBe(202);
+  }
+
+  it('F62: when vacuum does not come, or a session keeps it from its work, there is a warning; results are right', async () => {
+    const node = await open();
+    const store = openPostgresStore({ connectionString: cluster.url, schema });
+    onTestFinished(() => store.close());
+    const deadRows = 50;
+    await cluster.query('vacuum');
+    expect(await store.checks.findWarnings({ deadRows, forMs: 0 })).toEqual([]);
+    const holder = new pg.Client({ connectionString: cluster.url });
+    onTestFinished(() => holder.end());
+    await holder.connect();
+    await holder.query('begin isolation level repeatable read');
+    await holder.query('select from perdure.instances limit 1');
+    const ids = await Promise.all(Array.from({ length: 100 }, (_, n) => node.api.start('Acts', `n${n}`)));
+    for (const [n, id] of ids.entries()) {
+      expect(await node.api.reach(id, 'Completed')).toMatchObject({ output: `N${n}` });
+    }
+    // Sessions tell what they have done when they end.
+    await node.stop();
+    for (const text of ['vacuum does not keep up: dead rows in executions', 'holds an old snapshot']) {
+      await waitFor(
+        async () => (await store.checks.findWarnings({ deadRows, forMs: 0 })).some((line) => line.includes(text)),
+        { timeoutMs: 20_000, intervalMs: 200, what: `the warning: ${text}` },
+      );
+    }
+    await holder.query('rollback');
+    await cluster.query('vacuum');
+    await waitFor(async () => (await store.checks.findWarnings({ deadRows, forMs: 0 })).length === 0, {
+      timeoutMs: 20_000,
+      what: 'the end of the warnings',
+    });
+  }, 60_000);
+
+  it.skipIf(!mayMount)(
+    'F56: a full disk of the write-ahead log stops Postgres: calls get 503, nothing is lost, work goes on by itself (skipped where no disk can be mounted: not root)',
+    async () => {
+      await cluster.stop();
+      const disk = await cluster.limitWal(128 * 1_024 * 1_024);
+      await cluster.start();
+      const node = await open();
+      await untilItWorks(node);
+      const starts = startsAllTheTime(node, () => randomBytes(300_000).toString('base64'));
+      await waitFor(() => starts.accepted.length > 0, { what: 'a start' });
+      await fill(join(disk, 'full'));
+      await waitFor(async () => !(await cluster.runs()), { timeoutMs: 40_000, what: 'Postgres to stop' });
+      expect(await cluster.log()).toContain('No space left on device');
+      const answer = await node.api.post('/orchestrators/Acts', { body: 'a' });
+      expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5']);
+      await starts.stop();
+      await rm(join(disk, 'full'));
+      await cluster.start();
+      expect(await untilItWorks(node)).toBeLessThan(scaled.backOff + scaled.poll + slack);
+      expect([...starts.refused]).toEqual([503]);
+      for (const id of starts.accepted) await node.api.reach(id, 'Completed');
+    },
+    90_000,
+  );
 });

@@ -1,7 +1,7 @@
 /** A Postgres of the test's own, which it may crash, replace, fill and restart. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, open, readFile, rm, symlink } from 'node:fs/promises';
+import { chown, cp, mkdir, mkdtemp, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,8 @@ export interface OwnCluster extends TestDatabase {
   log(): Promise<string>;
   /** One statement, as the superuser. */
   query(text: string): Promise<readonly Record<string, unknown>[]>;
+  /** Copies a stopped cluster. @returns what puts the copy in its place, as a standby that waits to be promoted */
+  copy(): Promise<() => Promise<void>>;
   /** Moves the write-ahead log of a stopped cluster to a disk of its own. @returns the folder of the disk */
   limitWal(bytes: number): Promise<string>;
 }
@@ -125,6 +127,16 @@ export async function ownCluster(more: Readonly<Record<string, string>> = {}): P
       } finally {
         await client.end();
       }
+    },
+    copy: async () => {
+      const copied = join(root, 'copy');
+      await run('cp', ['-a', folder, copied]);
+      return async () => {
+        await rm(folder, { recursive: true });
+        await rename(copied, folder);
+        await writeFile(join(folder, 'standby.signal'), '');
+        if (user !== undefined) await chown(join(folder, 'standby.signal'), user.uid, user.gid);
+      };
     },
     limitWal: async (bytes) => {
       const disk = join(root, 'disk');
