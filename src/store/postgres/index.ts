@@ -28,7 +28,7 @@ import { Orchestrations } from './orchestrations.ts';
 import { impatient, poolForKysely, Pools } from './pools.ts';
 import { PostgresRetention } from './retention.ts';
 import { SchemaGate } from './schema-gate.ts';
-import { Server } from './server.ts';
+import { Server, ServerChangedError } from './server.ts';
 import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { Supervision } from './supervision.ts';
 import { TurnCommits } from './turn-commits.ts';
@@ -100,7 +100,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     // Nobody gives a second way without a need.
     isPooler: directUrl !== undefined && directUrl !== url,
     onChange: (change) => {
-      options.log?.('the database is not the same as before', new Error(`it was ${change}`));
+      options.log?.('the database is not the same as before', new ServerChangedError(change));
       notifications.publish({ kind: 'reset', change });
     },
   });

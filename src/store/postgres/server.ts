@@ -84,6 +84,15 @@ export class Server {
   }
 }
 
+/** A class of its own: plain errors count as outages, of which most are kept out of the log while there is one. */
+export class ServerChangedError extends Error {
+  override readonly name = 'ServerChangedError';
+
+  constructor(change: ServerChange) {
+    super(`it was ${change}`);
+  }
+}
+
 /** Reads would work, but what they say may be old. */
 export class ReadOnlyServerError extends Error {
   override readonly name = 'ReadOnlyServerError';
