@@ -185,6 +185,41 @@ inBothModes('timers', ({ open, database }) => {
     },
   );
 
+  // Where clocks are put forward and back, and where 32 bits of seconds end: with a sign, and without.
+  it.each([
+    ['clocks go forward in Berlin', '2050-03-27T01:00:00.000Z'],
+    ['clocks go back in New York', '2050-11-06T06:00:00.000Z'],
+    ['the last of 31 bits', '2038-01-19T03:14:07.999Z'],
+    ['the first after them', '2038-01-19T03:14:08.000Z'],
+    ['the first after 32 bits', '2106-02-07T06:28:16.001Z'],
+  ])('F67: a timer for when %s is stored to the millisecond, and not fired before', async (_, when) => {
+    const body = orchestration('Body', async (ctx) => {
+      await Promise.all([ctx.createTimer(new Date(when)), ctx.createTimer(new Date(Date.parse(when) - 1))]);
+    });
+    const soon = orchestration('Soon', async (ctx) => {
+      await ctx.createTimer(100);
+    });
+    const hub = await open({ functions: [body, soon] });
+    const id = await hub.client.startNew(body);
+    const { key } = await hub.reach(id, 'Running');
+    const timers = eventsOf(await historyOf(hub, id), 'TimerCreated');
+    expect(timers.map(({ fireAt }) => fireAt)).toEqual([Date.parse(when), Date.parse(when) - 1]);
+    // As the database compares them, whatever the zone that it speaks in.
+    const due = await execute<{ due: boolean; at: Date; exact: boolean }>(
+      database,
+      `select visible_at <= now() as due, visible_at as at,
+         visible_at = date_trunc('milliseconds', visible_at) as exact
+       from messages where instance_key = $1 order by visible_at desc`,
+      [key],
+    );
+    expect(due).toEqual(timers.map(({ fireAt }) => ({ due: false, at: new Date(fireAt), exact: true })));
+    // One that was created later and is due has fired.
+    await hub.run(soon);
+    expect(eventsOf(await historyOf(hub, id), 'TimerFired')).toEqual([]);
+    await hub.client.terminate(id);
+    await hub.finish(id);
+  });
+
   it('B67: durations count from the time of the turn, which replays do not move', async () => {
     const body = orchestration('Body', async (ctx) => {
       const startedAt = ctx.currentUtcDateTime.getTime();
