@@ -77,7 +77,7 @@ describe('a service', async () => {
   }, 90_000);
 
   it('F20 F38 F71 paused longer than its lease: others take over, what it commits late is refused; all killed at once: they come back', async () => {
-    await query('create table runs (instance_id text, task_id text, redelivery integer, pid integer)');
+    await query('create table if not exists runs (instance_id text, task_id text, redelivery integer, pid integer)');
     const env = { RUNS_URL: database.url };
     const paused = await start('pause', { env });
     const ids = await Promise.all(
@@ -110,6 +110,21 @@ describe('a service', async () => {
     const after = await start('pause', { env });
     expect((await ended(after.url, late)).output).toEqual([after.pid]);
   }, 120_000);
+
+  it('F21 a turn that takes longer than the lease: it is renewed meanwhile, and the instance has one owner', async () => {
+    const env = { RUNS_URL: database.url };
+    await query('create table if not exists runs (instance_id text, task_id text, redelivery integer, pid integer)');
+    // Each takes over from whoever loses its lease.
+    const both = await Promise.all([start('slow', { env }), start('slow', { env })]);
+    const id = await begin(both[0].url, 'SlowTurn', { ms: 3_500 });
+    const { output } = await ended(both[1].url, id);
+    expect(both.map(({ pid }) => pid)).toContain(output);
+    expect(await query(`select from runs where instance_id = '${id}'`)).toHaveLength(2);
+    const said = (): string => both.map((service) => service.output()).join('');
+    await waitFor(() => said().includes('slow turn in'), { what: 'what the turn said' });
+    expect(said().match(/slow turn in \d+/g)).toHaveLength(1);
+    expect(said()).not.toContain('the lease has ended');
+  }, 90_000);
 
   it('F74 nobody reads the log, then its pipe is closed: the service neither blocks nor ends', async () => {
     // A reader that stands still after the line that says where HTTP is.
