@@ -43,14 +43,16 @@ export function noteTurn(
 
 /** Rough size of what a turn writes, in UTF-16 units. */
 export function weightOf(turn: TurnCommit): number {
-  let weight = 200 + (turn.output?.length ?? 0) + (turn.customStatus?.length ?? 0);
-  for (const event of turn.events) {
-    weight += 100;
-    if ('input' in event) weight += event.input?.length ?? 0;
-    if ('result' in event) weight += event.result?.length ?? 0;
-  }
+  let weight = 200 + (turn.output?.length ?? 0) + (turn.customStatus?.length ?? 0) + weightOfEvents(turn.events);
   for (const { event } of turn.messages) weight += 200 + lengthOf(event);
   if (turn.entityMessages !== undefined) for (const { event } of turn.entityMessages) weight += 200 + lengthOf(event);
+  return weight;
+}
+
+/** Rough size of events, in UTF-16 units. */
+export function weightOfEvents(events: TurnCommit['events']): number {
+  let weight = 0;
+  for (const event of events) weight += 100 + lengthOf(event);
   return weight;
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Batcher } from '../flow/batcher.ts';
 import type { ClaimContents } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
+import { weightOfEvents } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
 import type { Executor } from './executor.ts';
 import { openMemory, type LiveInstance } from './live-instances.ts';
@@ -53,7 +54,7 @@ export class TurnReader {
     });
     clock.observe(contents.readAt);
     if (cold && contents.unreadable === undefined) {
-      live.weight = contents.history.length * 250;
+      live.weight = weightOfEvents(contents.history);
       live.startedAt = contents.history[0]?.timestamp;
       if (instance.trace !== undefined) live.timersSince = timersOf(contents.history);
       live.memory = openMemory(executor, instance, contents.history);
