@@ -1,4 +1,5 @@
 /** The worker of a task hub put together: the functions, what the engine brings, and the loops that run them. */
+import { getHeapStatistics } from 'node:v8';
 import type { Logger } from 'pino';
 import { defaultLimits, type ExecutionLimits } from './core/state/turn-limits.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
@@ -66,8 +67,15 @@ const defaults = {
   unregisteredGraceMs: 30_000,
   // About 40 MB of live heap, which V8 lets grow fourfold before it collects: the process stays below 512 MB.
   maxLiveInstances: 5_000,
-  maxLiveWeight: 64 * 1_048_576,
 };
+
+/**
+ * How much waiting orchestrators may weigh, in UTF-16 units: of a small heap a sixteenth, as each is there as text, as the
+ * value made of it, and in turns under way.
+ */
+function maxLiveWeight(): number {
+  return Math.min(64 * 1_048_576, Math.floor(getHeapStatistics().heap_size_limit / 16));
+}
 
 /** Functions that were looked at, for workers to come. */
 export interface PreparedWorker {
@@ -127,7 +135,7 @@ export function prepareHubWorker(options: HubWorkerOptions): PreparedWorker {
         unregisteredGraceMs: options.unregisteredActivityGraceMs ?? defaults.unregisteredGraceMs,
         live: {
           maxInstances: options.maxLiveInstances ?? defaults.maxLiveInstances,
-          maxWeight: defaults.maxLiveWeight,
+          maxWeight: maxLiveWeight(),
         },
         limits,
         ...more,
