@@ -209,7 +209,7 @@ export const zones = [
     files: 'hub-worker.ts',
     src: ['model', 'core/state', 'store/store.ts', 'worker', 'tracing'],
     packages: ['type:pino'],
-    node: [],
+    node: ['node:v8'],
   },
   { files: 'schema-watch.ts', src: [], packages: ['type:pino'], node: [] },
   {
