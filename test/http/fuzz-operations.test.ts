@@ -290,7 +290,8 @@ describe('an unknown parameter is ignored', () => {
       const plain = await api.send('GET', url);
       const more = await api.send('GET', `${url}?foo=bar&constructor=1&__proto__=x&x[]=1&&=&%zz=%zz`);
       expect(more.statusCode).toBe(plain.statusCode);
-      if (operationId !== 'listAudit') expect(more.body).toBe(plain.body);
+      // These two tell of the call itself, or for how long.
+      if (!['listAudit', 'explainInstance'].includes(operationId)) expect(more.body).toBe(plain.body);
     },
   );
 });
