@@ -32,11 +32,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    // Tests mostly wait for Postgres, which shares the machine: more processes than cores only make time-outs likelier.
+    // Tests wait more than they compute: for Postgres, for leases to end, for services that they start.
     sequence: { sequencer: LongestFirst },
-    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    maxWorkers: Math.max(4, Math.min(6, availableParallelism())),
+    testTimeout: 40_000,
+    hookTimeout: 60_000,
     coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },
   },
 });

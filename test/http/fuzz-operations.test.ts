@@ -205,7 +205,7 @@ describe('any call', () => {
           expectEmpty(good, 404);
           if (answer.statusCode >= 400) expect(await stored(), `${call.url} ${answer.body}`).toBe(before);
         }),
-        { numRuns: 60 },
+        { numRuns: 30 },
       );
       const started = await api.post('/orchestrators/Echo', { body: { good: true } });
       expect(started.statusCode).toBe(202);
