@@ -102,7 +102,7 @@ it('an order: placed, waiting, approved; another rejected, another too late, ano
     outcome: 'cancelled',
     reason: expect.stringContaining('The bank refused the payment (attempt 3)'),
   });
-}, 60_000);
+}, 120_000);
 
 it('an order that is none answers 400, says what is missing and starts nothing', async () => {
   const { url } = await startOnEmbedded(await freshDataDir());
@@ -123,7 +123,7 @@ it('an order that is none answers 400, says what is missing and starts nothing',
   const broken = await fetch(`${url}/api/orders`, { method: 'POST', body: '{"id":"A-1' });
   expect(broken.status).toBe(400);
   expect((await send('GET', `${management(url)}/instances`)).body).toEqual([]);
-}, 60_000);
+}, 120_000);
 
 it('killed and started again on the same folder: the order goes on', async () => {
   const dataDir = await freshDataDir();
@@ -139,4 +139,4 @@ it('killed and started again on the same folder: the order goes on', async () =>
   const ended = await reach(status, hasEnded, { what: 'the order to end' });
   expect(ended.body).toMatchObject({ runtimeStatus: 'Completed', output: { outcome: 'fulfilled' } });
   expect(await second.end('SIGINT')).toEqual({ code: 0, signal: null });
-}, 60_000);
+}, 120_000);

@@ -23,7 +23,7 @@ export async function send(method: string, url: string, body?: unknown): Promise
 export function reach(
   url: string,
   wanted: (status: Answer['body']) => boolean,
-  { what, timeoutMs = 30_000 }: { readonly what: string; readonly timeoutMs?: number },
+  { what, timeoutMs = 60_000 }: { readonly what: string; readonly timeoutMs?: number },
 ): Promise<Answer> {
   return waitFor(
     async () => {

@@ -89,7 +89,7 @@ export async function startService({
         throw new Error(`the service ended instead of starting:\n${output}`);
       return ready;
     },
-    { timeoutMs: 45_000, what: 'the service to be ready' },
+    { timeoutMs: 90_000, what: 'the service to be ready' },
   ).catch((error: unknown) => {
     throw new Error(`the service did not become ready; it said:\n${output}`, { cause: error });
   });
