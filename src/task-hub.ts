@@ -11,7 +11,7 @@ import { LocalClient } from './client/local-client.ts';
 import { LocalStatusEvents } from './client/local-status-events.ts';
 import { openOnce } from './client/once.ts';
 import type { Explainer } from './client/explainer.ts';
-import { culpritFinder } from './client/culprit.ts';
+import { whoAsked } from './client/who-asked.ts';
 import { Pruning } from './client/pruning.ts';
 import type { TokenProviderDefinition } from './model/durable-http.ts';
 import { explainInstance } from './core/state/explain-instance.ts';
@@ -310,7 +310,7 @@ function openClients(
 ): ClientSource & { readonly hasty: ClientSource; close(): void } {
   const waiters = new CompletionWaiters(store, options.pollMs);
   const events = new LocalStatusEvents(store, options.pollMs);
-  const explainer: Explainer = { explain: explainInstance, findCulprit: culpritFinder(store.access) };
+  const explainer: Explainer = { explain: explainInstance, findWhoAsked: whoAsked(store.access) };
   const parts = {
     store: store as ClientStore,
     waiters,

@@ -2,10 +2,11 @@
 import { Command } from 'commander';
 import type { BulkOperation, BulkOptions } from '../http-client/index.ts';
 import type { InstanceFilter } from '../model/instance.ts';
+import { openProgress } from '../progress.ts';
+import { confirmed } from './confirm.ts';
 import { CliError, exitCodes } from './exit.ts';
 import { filterOf, isEmptyFilter, withFilter, type FilterFlags } from './filters.ts';
 import { visible } from './printer.ts';
-import { confirmed, openProgress } from './progress.ts';
 import { connect, onService, type Connected, type ServiceFlags } from './service.ts';
 import { isInteractive, type Surroundings } from './surroundings.ts';
 import { orUnknown } from './unknown-instance.ts';
@@ -126,7 +127,7 @@ async function actOnMany(
     return printer.note(`${many} would be ${verb.done}.`);
   }
   if (total > 0) await askFirst(at, flags, `${verb.operation} ${many}`);
-  const progress = await openProgress(at, verb.doing, total);
+  const progress = await openProgress(at.stderr, verb.doing, total);
   let [matched, accepted, refused] = [0, 0, 0];
   const ids: string[] = [];
   try {

@@ -1,4 +1,4 @@
-import type { AwaitedEvent, Culprit, Explanation, ExplanationFacts } from '../model/explanation.ts';
+import type { AwaitedEvent, AskedBy, Explanation, ExplanationFacts } from '../model/explanation.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import type { OrchestrationInstance } from '../model/instance.ts';
 
@@ -11,9 +11,9 @@ export interface Explainer {
     history: readonly HistoryEvent[],
   ) => Promise<readonly AwaitedEvent[] | undefined>;
   /** Who did this to the instance last. Absent: nothing is recorded. */
-  readonly findCulprit?: (request: {
+  readonly findWhoAsked?: (request: {
     readonly taskHub: string;
     readonly instanceId: string;
     readonly action: 'suspend' | 'terminate';
-  }) => Promise<Culprit | undefined>;
+  }) => Promise<AskedBy | undefined>;
 }

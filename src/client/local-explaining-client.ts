@@ -1,6 +1,6 @@
 /** Says why an instance does not move: gathers what is known of it, in a few looks; none of them is on the way of any turn. */
 import { isEntityInstanceId } from '../model/entity-id.ts';
-import type { Culprit, Explanation, Obstacles } from '../model/explanation.ts';
+import type { AskedBy, Explanation, Obstacles } from '../model/explanation.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../model/instance.ts';
 import { withoutRewound } from '../model/rewound-history.ts';
@@ -36,7 +36,7 @@ export class LocalExplainingClient extends LocalListingClient {
       awaitedEvents: isAtRest ? await explainer.awaitedEvents?.(instance, history) : undefined,
       children: isLive ? await this.#children(hubId, history) : new Map(),
       lockHolders: isLive ? await this.#lockHolders(hubId, history) : new Map(),
-      culprit: await this.#culprit(instance),
+      askedBy: await this.#askedBy(instance),
     });
   }
 
@@ -83,9 +83,9 @@ export class LocalExplainingClient extends LocalListingClient {
     return new Map(found.map(([id, entity]) => [id, entity?.lockedBy ?? null]));
   }
 
-  async #culprit({ instanceId, runtimeStatus }: OrchestrationInstance): Promise<Culprit | undefined> {
+  async #askedBy({ instanceId, runtimeStatus }: OrchestrationInstance): Promise<AskedBy | undefined> {
     const action = runtimeStatus === 'Suspended' ? 'suspend' : runtimeStatus === 'Terminated' ? 'terminate' : undefined;
     if (action === undefined) return undefined;
-    return await this.#parts.explainer.findCulprit?.({ taskHub: this.taskHub, instanceId, action });
+    return await this.#parts.explainer.findWhoAsked?.({ taskHub: this.taskHub, instanceId, action });
   }
 }

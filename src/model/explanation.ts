@@ -118,7 +118,7 @@ export interface AwaitedEvent {
 }
 
 /** Who asked for something, as the audit log has it. */
-export interface Culprit {
+export interface AskedBy {
   readonly actor: string;
   readonly at: Date;
   readonly reason: string | null;
@@ -137,5 +137,5 @@ export interface ExplanationFacts {
   /** Who has entities locked, by their instance ids, as far as they were looked at; `null`: nobody. */
   readonly lockHolders: ReadonlyMap<string, string | null>;
   /** Who suspended it, or ended it. */
-  readonly culprit: Culprit | undefined;
+  readonly askedBy: AskedBy | undefined;
 }

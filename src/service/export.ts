@@ -2,8 +2,8 @@
 import { open } from 'node:fs/promises';
 import type { ExportRequest } from '../cli/commands/export.ts';
 import { type InstanceFilter, runtimeStatuses } from '../model/instance.ts';
+import { openProgress } from '../progress.ts';
 import { withHub } from './hub-access.ts';
-import { showProgress } from './progress.ts';
 import { StartupError } from './startup-error.ts';
 
 /** @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError with a line for people */
@@ -15,7 +15,7 @@ export async function exportToFile(request: ExportRequest): Promise<void> {
   }
   const count = await withHub(request, async (tools) => {
     const total = instanceIds.length || (process.stderr.isTTY ? await tools.count(filter) : 0);
-    const progress = showProgress('exported', total);
+    const progress = await openProgress(process.stderr, 'exported', total);
     const output = request.output === undefined ? standardOutput() : await newFile(request.output);
     try {
       const done = await tools.exportInstances({
@@ -23,7 +23,7 @@ export async function exportToFile(request: ExportRequest): Promise<void> {
         filter,
         history: request.withHistory === true,
         write: output.write,
-        onProgress: (instances) => progress.update(instances),
+        onProgress: (instances) => progress.to(instances),
       });
       await output.end();
       return done;

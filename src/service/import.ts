@@ -2,17 +2,17 @@
 import { open } from 'node:fs/promises';
 import type { ImportRequest } from '../cli/commands/import.ts';
 import type { ImportSum } from '../archive/import.ts';
+import { openProgress } from '../progress.ts';
 import { withHub } from './hub-access.ts';
-import { showProgress } from './progress.ts';
 import { StartupError } from './startup-error.ts';
 
 /** @throws ConfigError, StartupError, ImportError, EmbeddedPostgresError, DurableError with a line for people */
 export async function importFromFile(request: ImportRequest): Promise<void> {
   const input = request.file === '-' ? { size: 0, chunks: process.stdin } : await openFile(request.file);
-  const progress = showProgress('bytes read', input.size);
+  const progress = await openProgress(process.stderr, 'bytes read', input.size);
   const sum = await withHub(request, (tools) =>
     tools.importInstances({
-      chunks: counted(input.chunks, (bytes) => progress.update(bytes)),
+      chunks: counted(input.chunks, (bytes) => progress.to(bytes)),
       onTaken: request.existing ?? 'skip',
       onLive: request.skipLive === true ? 'skip' : 'refuse',
     }),
@@ -22,7 +22,7 @@ export async function importFromFile(request: ImportRequest): Promise<void> {
 
 function textOf({ imported, present, taken, live }: ImportSum): string {
   const parts = [
-    `${imported} instances were imported`,
+    `${imported} ${imported === 1 ? 'instance was' : 'instances were'} imported`,
     ...(present === 0 ? [] : [`${present} were there already`]),
     ...(taken === 0 ? [] : [`${taken} were left out because another instance has their id`]),
     ...(live === 0 ? [] : [`${live} were left out because they had not ended`]),

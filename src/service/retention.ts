@@ -2,8 +2,8 @@
 import type { RetentionRequest } from '../cli/commands/retention.ts';
 import type { HubTools } from '../hub-tools.ts';
 import { retentionText, shortestRetention } from '../model/retention.ts';
+import { openProgress } from '../progress.ts';
 import { withHub } from './hub-access.ts';
-import { showProgress } from './progress.ts';
 import { StartupError } from './startup-error.ts';
 
 /** @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError with a line for people */
@@ -74,9 +74,9 @@ async function removeNow({ retention }: HubTools): Promise<Said> {
     throw new StartupError('everything is kept for ever (--retention 0): there is nothing to remove.');
   }
   const due = (await retention.preview()).rows.reduce((total, row) => total + row.instances, 0);
-  const progress = showProgress('removed', due);
+  const progress = await openProgress(process.stderr, 'removed', due);
   const end = await retention
-    .sweep({ everyMs: 0, onProgress: ({ removed }) => progress.update(removed) })
+    .sweep({ everyMs: 0, onProgress: ({ removed }) => progress.to(removed) })
     .finally(() => progress.stop());
   if (end === undefined) {
     throw new StartupError('a worker of the hub is at it right now: see perdure retention, and try again later.');

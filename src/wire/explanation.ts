@@ -1,6 +1,6 @@
 /** Why an instance does not move. An addition to the API of Azure. */
 import { z } from 'zod';
-import { commonQuery, instanceId } from './fields.ts';
+import { commonQuery, instanceId, runtimeStatus } from './fields.ts';
 
 const time = (description: string) =>
   z
@@ -42,7 +42,7 @@ export const explanation = z
   .object({
     instanceId: z.string(),
     name: z.string(),
-    runtimeStatus: z.enum(['Pending', 'Running', 'Suspended', 'Completed', 'Failed', 'Terminated', 'Canceled']),
+    runtimeStatus,
     kind,
     sentence: z.string().meta({ description: 'What it waits for or why it does not move, for people.' }),
     since,

@@ -1,10 +1,11 @@
-/** Faults of the server itself (reliability.md 4.4): it crashes, is crowded, is replaced, runs full. */
+/** Faults of the server itself (reliability.md 4.4): it crashes, is crowded, is replaced, is not swept, runs full. */
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { build } from '../../scripts/build.mjs';
+import { openPostgresStore } from '../../src/store/postgres/index.ts';
 import { canMount, fill, ownCluster } from '../support/own-cluster.ts';
 import { startService } from '../support/service.ts';
 import { freshName } from '../support/task-hubs.ts';
@@ -147,6 +148,39 @@ describe('faults of the server', async () => {
     const answer = await api.post(`/instances/${id}/raiseEvent/Go`, { body: value });
     expect(answer.statusCode, answer.body).toBe(202);
   }
+
+  it('F62: when vacuum does not come, or a session keeps it from its work, there is a warning; results are right', async () => {
+    const node = await open();
+    const store = openPostgresStore({ connectionString: cluster.url, schema });
+    onTestFinished(() => store.close());
+    const deadRows = 50;
+    await cluster.query('vacuum');
+    expect(await store.checks.findWarnings({ deadRows, forMs: 0 })).toEqual([]);
+    const holder = new pg.Client({ connectionString: cluster.url });
+    onTestFinished(() => holder.end());
+    await holder.connect();
+    await holder.query('begin isolation level repeatable read');
+    await holder.query('select from perdure.instances limit 1');
+    const ids = await Promise.all(Array.from({ length: 100 }, (_, n) => node.api.start('Acts', `n${n}`)));
+    for (const [n, id] of ids.entries()) {
+      expect(await node.api.reach(id, 'Completed')).toMatchObject({ output: `N${n}` });
+    }
+    // Sessions tell what they have done when they end.
+    await node.stop();
+    // Other tables may be full of dead rows, too.
+    for (const text of [/vacuum does not keep up: dead rows in .*\bexecutions \(/, /holds an old snapshot/]) {
+      await waitFor(
+        async () => (await store.checks.findWarnings({ deadRows, forMs: 0 })).some((line) => text.test(line)),
+        { timeoutMs: 20_000, intervalMs: 200, what: `the warning: ${text}` },
+      );
+    }
+    await holder.query('rollback');
+    await cluster.query('vacuum');
+    await waitFor(async () => (await store.checks.findWarnings({ deadRows, forMs: 0 })).length === 0, {
+      timeoutMs: 20_000,
+      what: 'the end of the warnings',
+    });
+  }, 60_000);
 
   it.skipIf(!mayMount)(
     'F56: a full disk of the write-ahead log stops Postgres: calls get 503, nothing is lost, work goes on by itself (skipped where no disk can be mounted: not root)',

@@ -205,7 +205,7 @@ describe('any call', () => {
           expectEmpty(good, 404);
           if (answer.statusCode >= 400) expect(await stored(), `${call.url} ${answer.body}`).toBe(before);
         }),
-        { numRuns: 30 },
+        { numRuns: 60 },
       );
       const started = await api.post('/orchestrators/Echo', { body: { good: true } });
       expect(started.statusCode).toBe(202);
@@ -290,8 +290,10 @@ describe('an unknown parameter is ignored', () => {
       const plain = await api.send('GET', url);
       const more = await api.send('GET', `${url}?foo=bar&constructor=1&__proto__=x&x[]=1&&=&%zz=%zz`);
       expect(more.statusCode).toBe(plain.statusCode);
-      // These two tell of the call itself, or for how long.
-      if (!['listAudit', 'explainInstance'].includes(operationId)) expect(more.body).toBe(plain.body);
+      // For how long something has lasted is another text a moment later.
+      const lasting = (body: string): string =>
+        body.replaceAll(/ for \d+\w+(?: \d+\w+)*|"at":"[^"]*"/g, (found) => found.replaceAll(/\d+/g, '0'));
+      if (operationId !== 'listAudit') expect(lasting(more.body)).toBe(lasting(plain.body));
     },
   );
 });

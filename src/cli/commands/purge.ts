@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HttpClient } from '../../http-client/index.ts';
 import type { InstanceFilter } from '../../model/instance.ts';
+import { openProgress, type Progress } from '../../progress.ts';
 import { actOnEach, amount, askFirst, checkTarget, forMany, report, type ManyFlags } from '../act.ts';
-import { openProgress, type Progress } from '../progress.ts';
 import { connect, type Connected } from '../service.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { unknownInstance } from '../unknown-instance.ts';
@@ -48,7 +48,7 @@ async function purgeMany(
     return printer.line(`${amount(total)} would be purged`);
   }
   if (total > 0) await askFirst(at, flags, `purge ${amount(total)} for good`);
-  const progress = await openProgress(at, 'purging', total);
+  const progress = await openProgress(at.stderr, 'purging', total);
   const done = new AbortController();
   const watched = watch({ client, filter, total, progress, signal: done.signal });
   let instancesDeleted: number;

@@ -1,6 +1,6 @@
 /** Says in a sentence what an instance waits for or why it does not move, and what would move it. */
 import { inWords } from '../../model/duration.ts';
-import type { Culprit, Explanation, ExplanationFacts, Reason, Suggestion } from '../../model/explanation.ts';
+import type { AskedBy, Explanation, ExplanationFacts, Reason, Suggestion } from '../../model/explanation.ts';
 import { isTerminal, type OrchestrationInstance } from '../../model/instance.ts';
 import { deadWorker, nameOf, openReasons, reason, type LiveFacts } from './explain-reasons.ts';
 
@@ -35,10 +35,10 @@ export function explainInstance(facts: ExplanationFacts): Explanation {
   };
 }
 
-function endReasons({ instance, culprit: recorded }: ExplanationFacts): readonly Reason[] {
+function endReasons({ instance, askedBy: recorded }: ExplanationFacts): readonly Reason[] {
   const { runtimeStatus, failure, output, completedAt } = instance;
   const about = { since: completedAt?.getTime() ?? null };
-  const culprit = besideIt(recorded, completedAt?.getTime());
+  const askedBy = besideIt(recorded, completedAt?.getTime());
   switch (runtimeStatus) {
     case 'Failed': {
       const what = failure === null ? 'an error' : `${failure.errorType}: ${failure.message}`;
@@ -48,7 +48,7 @@ function endReasons({ instance, culprit: recorded }: ExplanationFacts): readonly
     }
     case 'Terminated':
     case 'Canceled': {
-      const by = culprit === undefined ? '' : ` by ${culprit.actor}`;
+      const by = askedBy === undefined ? '' : ` by ${askedBy.actor}`;
       return [
         reason('terminated', `it was terminated${by}${output === null || output === '' ? '' : `: ${output}`}`, about),
       ];
@@ -63,11 +63,11 @@ function liveReasons(facts: LiveFacts): readonly Reason[] {
   const { owner, readySince } = obstacles;
   if (instance.runtimeStatus === 'Suspended') {
     const event = instance.history?.findLast(({ type }) => type === 'ExecutionSuspended');
-    const culprit = besideIt(facts.culprit, event?.timestamp);
-    const why = culprit?.reason ?? (event !== undefined && 'reason' in event ? event.reason : undefined);
-    const by = culprit === undefined ? '' : ` by ${culprit.actor}`;
+    const askedBy = besideIt(facts.askedBy, event?.timestamp);
+    const why = askedBy?.reason ?? (event !== undefined && 'reason' in event ? event.reason : undefined);
+    const by = askedBy === undefined ? '' : ` by ${askedBy.actor}`;
     const text = `it was suspended${by}${why === null || why === undefined || why === '' ? '' : ` (${why})`}`;
-    const since = event?.timestamp ?? culprit?.at.getTime() ?? null;
+    const since = event?.timestamp ?? askedBy?.at.getTime() ?? null;
     return [reason('suspended', text, { since }), ...openReasons(facts)];
   }
   const startAt = instance.scheduledStartAt?.getTime();
@@ -96,9 +96,9 @@ function liveReasons(facts: LiveFacts): readonly Reason[] {
 }
 
 /** A record of another time is about another time that it happened: what is done to many at once names no instance. */
-function besideIt(culprit: Culprit | undefined, happenedAt: number | undefined): Culprit | undefined {
-  if (culprit === undefined || happenedAt === undefined) return undefined;
-  return Math.abs(culprit.at.getTime() - happenedAt) <= recordedWithinMs ? culprit : undefined;
+function besideIt(askedBy: AskedBy | undefined, happenedAt: number | undefined): AskedBy | undefined {
+  if (askedBy === undefined || happenedAt === undefined) return undefined;
+  return Math.abs(askedBy.at.getTime() - happenedAt) <= recordedWithinMs ? askedBy : undefined;
 }
 
 /** When no live worker can run it. */

@@ -29,7 +29,6 @@ export type ServerChange =
 export interface ServerOptions {
   /** A pooler in transaction mode is known to be in between. */
   readonly isPooler: boolean;
-  /** Settings of a session, as `options` of the connection; poolers refuse them. */
   readonly onChange: (change: ServerChange) => void;
 }
 

@@ -2,7 +2,7 @@
 import type { AccessStore } from '../store/access-store.ts';
 import type { Explainer } from './explainer.ts';
 
-export function culpritFinder(access: AccessStore): NonNullable<Explainer['findCulprit']> {
+export function whoAsked(access: AccessStore): NonNullable<Explainer['findWhoAsked']> {
   return async ({ taskHub, instanceId, action }) => {
     const filter = { taskHub, target: instanceId, action, outcome: 'accepted' } as const;
     const [record] = (await access.listAudit(filter, { limit: 1 })).records;
