@@ -1,6 +1,6 @@
 /**
  * A thread that runs functions: loads the modules, and works when it is told to. It can stand still or end at any moment;
- * whoever watches over it (`supervisor.ts`) is in the main thread.
+ * whoever watches over it (`threaded-workers.ts`) is in the main thread.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
