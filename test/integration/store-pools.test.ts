@@ -2,7 +2,9 @@
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openPostgresStore } from '../../src/store/postgres/index.ts';
+import { Notifications } from '../../src/store/postgres/notifications.ts';
 import { freshHub, newTask } from '../contract/store/fixture.ts';
+import { gate } from '../support/gate.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { execute } from '../support/sql.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -28,6 +30,37 @@ describe('a store on Postgres', async () => {
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
     await waitFor(() => pool.idleCount === pool.totalCount, { what: 'all connections to be back' });
     expect((await pool.query('select pg_listening_channels()')).rows).toEqual([]);
+  });
+
+  it('listens no more when it was closed while it began to', async () => {
+    const pool = userPool(1);
+    const [connected, look] = [gate(), gate()];
+    const notifications = new Notifications({
+      pool,
+      connections: pool,
+      isPooled: () => false,
+      greet: () => {
+        connected.open();
+        return look.passed;
+      },
+      schema: database.schema,
+      connectionString: database.url,
+    });
+    const begun = notifications.listen();
+    await connected.passed;
+    await notifications.close();
+    look.open();
+    await begun;
+    expect(notifications.isListening).toBe(false);
+    await waitFor(
+      async () => {
+        const { rows } = await pool.query(
+          "select from pg_stat_activity where datname = current_database() and application_name = 'perdure listen'",
+        );
+        return rows.length === 0;
+      },
+      { what: 'its connection to end' },
+    );
   });
 
   it('works without prepared statements', async () => {

@@ -143,6 +143,7 @@ export class Notifications implements NotificationBus {
       opened = client;
       if (this.#closed) return this.#drop(client); // closed meanwhile
       await this.#options.greet(client);
+      if (this.#closed) return this.#drop(client);
       if (this.#options.isPooled()) {
         this.#drop(client);
         log?.('notifications are off, polling goes on', new Error('a pooler is in between: set a direct database URL'));
@@ -160,6 +161,7 @@ export class Notifications implements NotificationBus {
       this.#client = client;
       isUsed = true;
       await client.query(`listen ${pg.escapeIdentifier(this.#channel)}`);
+      if (this.#client !== client) return; // lost, or closed
       this.#backOffMs = 100;
       this.#watch(client, again);
       // What was sent while nobody listened is found by looking once.
