@@ -116,6 +116,23 @@ async function startTraced(
   }
 }
 
+/** Until its worker has told of the end, a moment after that was committed. */
+async function ended({ client }: TaskHub, instanceId: string): Promise<void> {
+  await client.waitForCompletion(instanceId, { timeoutMs: 15_000 });
+  await waitFor(
+    () =>
+      exporter
+        .getFinishedSpans()
+        .some(
+          ({ name, attributes }) =>
+            name.startsWith('orchestration:') &&
+            attributes['durabletask.task.instance_id'] === instanceId &&
+            attributes['durabletask.task.status'] !== 'ContinuedAsNew',
+        ),
+    { what: `the span of ${instanceId}` },
+  );
+}
+
 describe('the spans of an orchestration', () => {
   test.each([
     { mode: 'kept in memory', maxLiveInstances: 5_000 },
@@ -125,8 +142,7 @@ describe('the spans of an orchestration', () => {
     const id = await startTraced(hub, 'Parent');
     await waitFor(() => spans('entity:counter:add').length === 1);
     await hub.client.raiseEvent(id, 'Go', 1);
-    await hub.client.waitForCompletion(id, { timeoutMs: 15_000 });
-    await waitFor(() => spans('orchestration:Parent').length > 0);
+    await ended(hub, id);
 
     const request = span('POST /runtime/webhooks/durabletask/orchestrators/:functionName');
     expect(parentOf(request)).toBe(callerSpan);
@@ -150,7 +166,7 @@ describe('the spans of an orchestration', () => {
     const hub = await openHub();
     const id = await hub.client.startNew(Parent, { version: '2' });
     await hub.client.raiseEvent(id, 'Go', 1);
-    await hub.client.waitForCompletion(id, { timeoutMs: 15_000 });
+    await ended(hub, id);
     const { executionId } = (await hub.client.getStatus(id)) ?? {};
     const parent = span('orchestration:Parent@(2)');
     expect(parent.kind).toBe(SpanKind.SERVER);
@@ -214,7 +230,7 @@ describe('the spans of an orchestration', () => {
   test('say what failed', async () => {
     const hub = await openHub();
     const id = await hub.client.startNew(Fails);
-    await hub.client.waitForCompletion(id, { timeoutMs: 15_000 });
+    await ended(hub, id);
     expect(span('orchestration:Fails').status.code).toBe(SpanStatusCode.ERROR);
     expect(span('activity:Inner').status).toEqual({ code: SpanStatusCode.ERROR, message: 'no luck' });
   });
@@ -222,7 +238,7 @@ describe('the spans of an orchestration', () => {
   test('of each continue-as-new are a trace of their own, with a link to the first', async () => {
     const hub = await openHub();
     const renewing = await hub.client.startNew(Renews, { input: 2 });
-    await hub.client.waitForCompletion(renewing, { timeoutMs: 15_000 });
+    await ended(hub, renewing);
     const [first, second, third] = spans('orchestration:Renews');
     const create = span('create_orchestration:Renews').spanContext();
     expect(first?.spanContext().traceId).toBe(create.traceId);
@@ -244,7 +260,7 @@ describe('the trace of an instance', () => {
     await first.stop();
     const second = await openHub({ taskHub });
     await second.client.raiseEvent(id, 'Go', 1);
-    await second.client.waitForCompletion(id, { timeoutMs: 15_000 });
+    await ended(second, id);
     const parent = span('orchestration:Parent').spanContext();
     expect(parent.traceId).toBe(traceId);
     expect(parent.traceState?.get('vendor')).toBe('value');
@@ -258,7 +274,7 @@ describe('the trace of an instance', () => {
     for (const bad of ['nonsense', `00-${'0'.repeat(32)}-${callerSpan}-01`, `${traceparent}-more`]) {
       exporter.reset();
       const id = await startTraced(hub, 'Renews', { traceparent: bad });
-      await hub.client.waitForCompletion(id, { timeoutMs: 15_000 });
+      await ended(hub, id);
       expect(span('orchestration:Renews').spanContext().traceId).not.toBe(traceId);
     }
   });
@@ -270,7 +286,7 @@ describe('the trace of an instance', () => {
     onTestFinished(() => hub.stop());
     await hub.start();
     const id = await hub.client.startNew(Fails);
-    await hub.client.waitForCompletion(id, { timeoutMs: 15_000 });
+    await ended(hub, id);
     const create = span('create_orchestration:Fails').spanContext().spanId;
     expect([span('orchestration:Fails'), span('activity:Inner')].map(parentOf)).toEqual([create, create]);
   });
