@@ -125,7 +125,6 @@ export default defineConfig(
       'no-empty': ['error', { allowEmptyCatch: false }],
       'no-warning-comments': ['error', { terms: ['fixme', 'xxx', 'hack'] }],
       eqeqeq: 'error',
-      'import-x/no-cycle': 'error',
       'import-x/no-self-import': 'error',
       'import-x/extensions': [
         'error',

@@ -20,6 +20,7 @@ const checks = [
   ...(onlyChecks ? [] : [{ name: 'build', command: ['scripts/build.mjs', '--if-stale'] }]),
   { name: 'format', command: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'] },
   { name: 'dead exports', command: ['node_modules/knip/bin/knip.js'] },
+  { name: 'import cycles', command: ['node_modules/knip/bin/knip.js', '--cycles'] },
   { name: 'OpenAPI is current and sound', command: ['--import', 'tsx', 'scripts/write-openapi.ts', '--check'] },
 ];
 

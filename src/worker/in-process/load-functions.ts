@@ -9,6 +9,7 @@ import { isHttpTrigger, type HttpTriggerDefinition } from '../../client/http-tri
 import { isTokenProvider, type TokenProviderDefinition } from '../../model/durable-http.ts';
 import { takeRegistrations } from '../../durable-functions/registrations.ts';
 import { isFunctionDefinition, type FunctionDefinition } from '../../model/functions.ts';
+import { shareOwnPackage } from './own-package.ts';
 
 /** What a set of modules defines. */
 export interface LoadedFunctions {
@@ -110,6 +111,7 @@ async function typeScriptImport(): Promise<Import> {
   const namespace = 'perdure';
   registerCommonJs({ namespace });
   const loader = register({ namespace });
+  shareOwnPackage();
   return async (url) => (await loader.import(url, import.meta.url)) as object;
 }
 
