@@ -41,6 +41,8 @@ export interface EmbeddedPostgres {
 
 /** How long a server may take to start (it may have to recover) or to stop. */
 const patienceMs = 60_000;
+/** How long a server may take to notice that the Perdure that owned it was killed. */
+const deadHolderMs = 5_000;
 const logSizeLimit = 10 * 1024 * 1024;
 
 const settings: Readonly<Record<string, string>> = {
@@ -129,6 +131,7 @@ class EmbeddedServer implements EmbeddedPostgres {
   async #bringUp(password: string): Promise<void> {
     const { clusterDir } = this.#parts;
     const deadline = Date.now() + patienceMs;
+    const graceEnds = Date.now() + deadHolderMs;
     while (Date.now() < deadline) {
       const running = await this.#find();
       if (!running) {
@@ -139,6 +142,8 @@ class EmbeddedServer implements EmbeddedPostgres {
       const outcome = port === undefined ? 'not-ready' : await takeOwnership({ port, password });
       if (outcome === 'not-ready') {
         await sleep(20);
+      } else if (outcome.kind === 'held' && !lives(outcome.holder) && Date.now() < graceEnds) {
+        await sleep(20); // killed a moment ago: the server has yet to notice
       } else if (outcome.kind === 'held') {
         throw new EmbeddedPostgresError(inUse(this.#parts.dataDir, outcome.holder));
       } else if (outcome.kind === 'refused') {
@@ -279,6 +284,16 @@ async function endServer(pid: number, clusterDir: string): Promise<void> {
       if ((await identify(pid, clusterDir)) !== 'ours') return;
       await sleep(10);
     }
+  }
+}
+
+/** Whether the owner runs here; one that nobody could name has gone meanwhile. */
+function lives(holder: number | undefined): boolean {
+  if (holder === undefined) return false;
+  try {
+    return process.kill(holder, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

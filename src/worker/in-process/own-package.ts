@@ -15,8 +15,8 @@ interface ResolveContext {
 /** What `node:module` has beyond its types, depending on the version of Node. */
 interface Loaders {
   /** Node 22.15 and later. */
-  registerHooks?(hooks: { readonly resolve: Resolve }): void;
-  _resolveFilename(request: string, parent: unknown, ...rest: readonly unknown[]): string;
+  readonly registerHooks?: (hooks: { readonly resolve: Resolve }) => void;
+  _resolveFilename: (request: string, parent: unknown, ...rest: readonly unknown[]) => string;
 }
 const loaders = module as unknown as Loaders;
 
