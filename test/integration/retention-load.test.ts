@@ -171,6 +171,12 @@ it('a large purge leaves most of the throughput to what runs, and takes no long 
       await Promise.all(Array.from({ length: 50 }, run));
       return ended;
     };
+    const left = async (): Promise<number> => {
+      const { rows } = await client.query<{ readonly n: number }>(
+        `select count(*)::int as n from instances where created_at < now() - interval '90 days'`,
+      );
+      return rows[0]?.n ?? 0;
+    };
     await measure();
     let longest = 0;
     let removed = 0;
@@ -190,6 +196,8 @@ it('a large purge leaves most of the throughput to what runs, and takes no long 
           await new Promise((resolve) => setTimeout(resolve, 5));
         }
       })();
+      const due = await left();
+      await waitFor(async () => (await left()) < due, { what: 'the sweep to be at work', timeoutMs: 20_000 });
       const beside = await measure();
       watching = false;
       await Promise.all([retention.stop(), watch]);
@@ -204,10 +212,7 @@ it('a large purge leaves most of the throughput to what runs, and takes no long 
     // What was left is done by the next sweep.
     const rest = open();
     await waitFor(() => rest.sweep({ everyMs: 0 }), { what: 'the sweep to be free' });
-    const { rows } = await client.query<{ readonly n: number }>(
-      `select count(*)::int as n from instances where created_at < now() - interval '90 days'`,
-    );
-    expect(rows[0]?.n).toBe(0);
+    expect(await left()).toBe(0);
   } finally {
     await hub.stop();
     await store.close();

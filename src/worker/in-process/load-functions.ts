@@ -35,7 +35,7 @@ export async function loadFunctions(paths: readonly string[]): Promise<LoadedFun
 
   // All through one importer: a file that several modules import is loaded once.
   const importModule = files.some(({ file }) => typeScript.includes(extname(file)))
-    ? await typeScriptImport()
+    ? await (importTypeScript ??= typeScriptImport())
     : nativeImport;
   const definitions = new Set<Definition>();
   let registers = false;
@@ -98,6 +98,9 @@ async function load(path: string, file: string, importModule: Import): Promise<o
 async function nativeImport(url: string): Promise<object> {
   return (await import(url)) as object;
 }
+
+/** Registered once in a thread: what stands in between twice finds its own work. */
+let importTypeScript: Promise<Import> | undefined;
 
 /**
  * A namespace of its own keeps tsx away from everything else in the process. Both loaders are needed: without
