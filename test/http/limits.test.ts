@@ -96,9 +96,8 @@ describe('load', () => {
     );
     expect(expectError(refused, 503)['ExceptionType']).toBe('Overloaded');
     expect(refused.headers['retry-after']).toBe('5');
-    await it6.api.delete('/instances/shed');
-    expect((await api.post('/orchestrators/Echo/shed')).statusCode).toBe(503);
-    expectEmpty(await it6.api.get('/instances/shed'), 404);
+    expect((await api.post('/orchestrators/Echo/turned-away')).statusCode).toBe(503);
+    expectEmpty(await it6.api.get('/instances/turned-away'), 404);
     expect((await api.send('GET', '/api/nothing')).statusCode).toBe(503);
     // Probes see a process that lives and should get no requests.
     expect((await api.send('GET', '/livez')).statusCode).toBe(200);
