@@ -68,7 +68,7 @@ describe('a crash', () => {
 
   it('while an activity runs leaves its end unheard', async () => {
     const stuck = mock(charge, (_, _ctx, call) => (call.index === 0 ? new Promise<string>(() => undefined) : 'second'));
-    const env = createTestEnvironment({ functions: [order, ship, stuck], restTimeoutMs: 50 });
+    const env = createTestEnvironment({ functions: [order, ship, stuck], restTimeoutMs: 1_000 });
     await expect(env.client.startNew(order, { instanceId: 'o-1', input: 1 })).rejects.toThrow("activity 'Charge'");
     await env.crash();
     await env.advance('1h');
