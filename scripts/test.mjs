@@ -57,7 +57,8 @@ async function runCheck({ name, command }) {
  */
 async function runTests() {
   const first = await runVitest(forVitest);
-  if (first.failed === 0 || first.failedFiles.length === 0 || first.failedFiles.length > mostFilesRunAgain) return first;
+  if (first.failed === 0 || first.failedFiles.length === 0 || first.failedFiles.length > mostFilesRunAgain)
+    return first;
   console.log(`\nOnce more, alone: ${first.failedFiles.join(', ')}`);
   const second = await runVitest(first.failedFiles);
   if (second.failed === 0 && second.ran) {
