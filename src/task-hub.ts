@@ -251,7 +251,12 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     await worker?.stop();
     await prepareWorker.close();
   });
-  const schemaWatch = new SchemaWatch({ fits: () => store.fitsSchema(), onSuperseded: endWork, pollMs, log: logger });
+  const schemaWatch = new SchemaWatch({
+    fits: (maxAgeMs) => store.fitsSchema(maxAgeMs),
+    onSuperseded: endWork,
+    pollMs,
+    log: logger,
+  });
   return {
     client: clients.open(taskHub),
     clients: clients.hasty,

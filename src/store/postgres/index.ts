@@ -85,8 +85,12 @@ export interface PostgresStore extends Store {
   readonly retention: RetentionStore;
   readonly archive: ArchiveStore;
   readonly supervision: SupervisorStore;
-  /** Whether this version can go on with the database. Once it cannot, clients get `SchemaMismatch`. */
-  fitsSchema(): Promise<boolean>;
+  /**
+   * Whether this version can go on with the database. Once it cannot, clients get `SchemaMismatch`.
+   *
+   * @param maxAgeMs what a heartbeat has been told of it since then is good enough
+   */
+  fitsSchema(maxAgeMs: number): Promise<boolean>;
   readonly checks: DatabaseChecks;
 }
 
@@ -190,7 +194,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     webhooks: new Webhooks(forClients, tables),
     weakSettings: async () => weakSettings(settingsOf(await forClients.rows(readSettings, []))),
     supervision,
-    fitsSchema: () => gate.look(forLeases),
+    fitsSchema: (maxAgeMs) => gate.look(forLeases, maxAgeMs),
     checks: new PostgresChecks(forClients, schema),
     access: new PostgresAccess(forClients, tables),
     metrics: new PostgresMetrics(forClients, tables, {
@@ -208,7 +212,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     archive: new PostgresArchive(forClients, tables),
     notifications,
     registerWorker: (worker) => leases.register(worker),
-    heartbeat: (request) => leases.heartbeat(request),
+    heartbeat: (request) => leases.heartbeat(request, gate),
     endLeases: (hubId) => leases.endLeases(hubId),
     deregisterWorker: (workerId) => leases.deregister(workerId),
     claimOrchestrations: (request) => orchestrations.claim(request),

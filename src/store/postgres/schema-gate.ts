@@ -9,6 +9,11 @@ export function isNotSuperseded(t: Tables, known: string): string {
   return `not exists (select 1 from ${t.migrations} m where m.breaking and m.name <> all(${known}::text[]))`;
 }
 
+/** For `isNotSuperseded`. */
+export function knownMigrations(): readonly string[] {
+  return ownMigrations().map(({ name }) => name);
+}
+
 export function superseded(): DurableError {
   return new DurableError(
     'SchemaMismatch',
@@ -19,18 +24,29 @@ export function superseded(): DurableError {
 export class SchemaGate {
   readonly #question: Statement;
   #isClosed = false;
+  #saidAt = -Infinity;
 
   constructor(tables: Tables) {
     this.#question = statement('superseded', `select ${isNotSuperseded(tables, '$1')} as open`);
   }
 
-  /** Looks; once closed, it stays closed. @returns whether this process may go on */
-  async look(runner: Runner): Promise<boolean> {
+  /**
+   * Looks, unless another statement has said it within the last `maxAgeMs`; once closed, it stays closed.
+   *
+   * @returns whether this process may go on
+   */
+  async look(runner: Runner, maxAgeMs: number): Promise<boolean> {
     if (this.#isClosed) return false;
-    const known = ownMigrations().map(({ name }) => name);
-    const [row] = await runner.rows<{ open: boolean }>(this.#question, [known]);
-    this.#isClosed = row?.open === false;
+    if (performance.now() - this.#saidAt < maxAgeMs) return true;
+    const [row] = await runner.rows<{ open: boolean }>(this.#question, [knownMigrations()]);
+    if (row !== undefined) this.said(row.open);
     return !this.#isClosed;
+  }
+
+  /** A statement that was sent anyway has answered the question, too. */
+  said(open: boolean): void {
+    this.#isClosed ||= !open;
+    this.#saidAt = performance.now();
   }
 
   /** The same connections, while this process may have them. @throws DurableError `SchemaMismatch` after that */

@@ -2,8 +2,7 @@
 import type { FunctionNames, InstanceKey, WorkerId } from '../../model/work.ts';
 import { toExecutableNames, toFunctionNames } from '../executable-names.ts';
 import type { Heartbeat } from '../store.ts';
-import { ownMigrations } from './migrations.ts';
-import { isNotSuperseded, superseded } from './schema-gate.ts';
+import { isNotSuperseded, knownMigrations, superseded, type SchemaGate } from './schema-gate.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 
 function statements(t: Tables) {
@@ -16,7 +15,7 @@ function statements(t: Tables) {
        returning id, ${nowMs} as now,
          not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone`,
     ),
-    // The only statement of an idle worker. An ended lease is never renewed (decision 8). OFFSET 0 keeps the planner
+    // The only statement of an idle worker: so it also asks whether this version still fits. An ended lease is never renewed (decision 8). OFFSET 0 keeps the planner
     // from answering the question about dead workers by reading all tasks (Postgres 18).
     heartbeat: statement(
       'heartbeat',
@@ -26,6 +25,7 @@ function statements(t: Tables) {
          returning orchestrators, activities
        )
        select ${nowMs} as now,
+         ${isNotSuperseded(t, '$5')} as fits,
          exists (
            select 1 from ${t.messages} m join ${t.executions} e on e.instance_key = m.instance_key
            where m.hub_id = $2 and m.visible_at <= now() and e.owner is null and lower(e.name) in (select lower(n) from unnest(beat.orchestrators) n)
@@ -86,6 +86,7 @@ function statements(t: Tables) {
 
 interface HeartbeatRow {
   readonly now: number;
+  readonly fits: boolean;
   readonly instances_ready: boolean;
   readonly activities_ready: boolean;
   readonly dead_workers: boolean;
@@ -120,25 +121,31 @@ export class Workers {
       worker.functions.activities,
       worker.leaseMs,
       worker.quarantine ?? false,
-      ownMigrations().map(({ name }) => name),
+      knownMigrations(),
     ]);
     if (row === undefined) throw superseded();
     return { workerId: row.id, now: row.now, alone: row.alone };
   }
 
-  async heartbeat(request: {
-    readonly workerId: WorkerId;
-    readonly hubId: number;
-    readonly leaseMs: number;
-    readonly claimedTasks: readonly string[];
-  }): Promise<Heartbeat> {
+  /** @param gate hears whether this version still fits */
+  async heartbeat(
+    request: {
+      readonly workerId: WorkerId;
+      readonly hubId: number;
+      readonly leaseMs: number;
+      readonly claimedTasks: readonly string[];
+    },
+    gate: SchemaGate,
+  ): Promise<Heartbeat> {
     const [row] = await this.#runner.rows<HeartbeatRow>(this.#sql.heartbeat, [
       request.workerId,
       request.hubId,
       request.leaseMs,
       request.claimedTasks,
+      knownMigrations(),
     ]);
     if (row === undefined) return { kind: 'expired' };
+    gate.said(row.fits);
     return {
       kind: 'alive',
       now: row.now,
