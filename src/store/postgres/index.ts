@@ -158,7 +158,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const activities = new Activities(forWorkers, tables);
   const entities = new Entities(forWorkers, tables, closing.signal);
   const leases = new Workers(forLeases, tables);
-  const supervision = new Supervision(forLeases, tables);
+  const supervision = new Supervision(forLeases, tables, gate);
   const clientWorkers = new Workers(forClients, tables);
 
   const pinged = statement('ping', `select 1 from ${tables.instances} limit 0`);

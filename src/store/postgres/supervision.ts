@@ -4,6 +4,7 @@ import type { Failure } from '../../model/failure.ts';
 import type { WorkerId } from '../../model/work.ts';
 import type { SupervisorStore } from '../supervisor-store.ts';
 import { turnOfStrike } from './rows.ts';
+import { isNotSuperseded, knownMigrations, type SchemaGate } from './schema-gate.ts';
 import { isSuspect, statement, type Runner, type Tables } from './sql.ts';
 
 /** One more, or the first of another execution. */
@@ -22,7 +23,7 @@ function statements(t: Tables) {
          update ${t.workers} set expires_at = now() + $3 * interval '1 millisecond'
          where id = any($2::bigint[]) and expires_at > now()
        )
-       select exists (
+       select ${isNotSuperseded(t, '$4')} as fits, exists (
          select 1 from ${t.workers} w
          where w.hub_id = $1 and w.expires_at <= now() and (
            exists (select 1 from ${t.executions} e where e.owner = w.id and ${isSuspect('e', 'w')} offset 0)
@@ -107,16 +108,25 @@ function statements(t: Tables) {
 
 export class Supervision implements SupervisorStore {
   readonly #runner: Runner;
+  readonly #gate: SchemaGate;
   readonly #sql: ReturnType<typeof statements>;
 
-  constructor(runner: Runner, tables: Tables) {
+  /** @param gate hears at each renewal whether this version still fits */
+  constructor(runner: Runner, tables: Tables, gate: SchemaGate) {
     this.#runner = runner;
+    this.#gate = gate;
     this.#sql = statements(tables);
   }
 
   async renewLeases(request: Parameters<SupervisorStore['renewLeases']>[0]): Promise<{ readonly suspects: boolean }> {
     const { hubId, workerIds, leaseMs } = request;
-    const [row] = await this.#runner.rows<{ suspects: boolean }>(this.#sql.renew, [hubId, workerIds, leaseMs]);
+    const [row] = await this.#runner.rows<{ fits: boolean; suspects: boolean }>(this.#sql.renew, [
+      hubId,
+      workerIds,
+      leaseMs,
+      knownMigrations(),
+    ]);
+    if (row !== undefined) this.#gate.said(row.fits);
     return { suspects: row?.suspects === true };
   }
 
