@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { build } from '../scripts/build.mjs';
 import { faultsFor } from './nemesis.ts';
 import { plantedBugs, runPlanted } from './planted.ts';
-import { runChaos } from './run-chaos.ts';
+import { checkKept, runChaos, type ChaosResult } from './run-chaos.ts';
 
 const usage = `npm run chaos -- [options]
   --minutes 3          how long faults are made
@@ -12,6 +12,7 @@ const usage = `npm run chaos -- [options]
   --orchestrations N   default: 70 for each minute, at least 40
   --full               L 30 s and P 1 s as in production; default: L 1 s, P 100 ms
   --keep <folder>      keeps journal, tables, logs and verdict
+  --check <folder>     instead: checks once more what a run has kept
   --planted all        instead: builds with a bug each (or the one with this name), which the checker has to find`;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     orchestrations: { type: 'string' },
     full: { type: 'boolean', default: false },
     keep: { type: 'string' },
+    check: { type: 'string' },
     planted: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -34,7 +36,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 if (values.help) {
   console.log(usage);
 } else {
-  process.exitCode = values.planted === undefined ? await main() : await planted(values.planted);
+  process.exitCode = await chosen();
+}
+
+async function chosen(): Promise<number> {
+  if (values.planted !== undefined) return planted(values.planted);
+  return values.check === undefined ? main() : show(await checkKept(values.check));
 }
 
 async function main(): Promise<number> {
@@ -51,19 +58,24 @@ async function main(): Promise<number> {
   ].join(' ');
   console.log(command);
   const startedAt = Date.now();
-  const { table, violations } = await runChaos({
-    seed,
-    durationMs: minutes * 60_000,
-    orchestrations,
-    faults: faultsFor(minutes),
-    fatal: Math.max(3, Math.round(minutes)),
-    leaseMs: values.full ? 30_000 : 1_000,
-    pollMs: values.full ? 1_000 : 100,
-    root,
-    command,
-    ...(values.keep === undefined ? {} : { keep: values.keep }),
-    log: (text) => console.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(7)} s  ${text}`),
-  });
+  return show(
+    await runChaos({
+      seed,
+      durationMs: minutes * 60_000,
+      orchestrations,
+      faults: faultsFor(minutes),
+      fatal: Math.max(3, Math.round(minutes)),
+      leaseMs: values.full ? 30_000 : 1_000,
+      pollMs: values.full ? 1_000 : 100,
+      root,
+      command,
+      ...(values.keep === undefined ? {} : { keep: values.keep }),
+      log: (text) => console.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(7)} s  ${text}`),
+    }),
+  );
+}
+
+function show({ table, violations }: ChaosResult): number {
   console.log(`\n${table}\n`);
   for (const { invariant, id, proof } of violations.slice(0, 100)) console.log(`${invariant} ${id}: ${proof}`);
   if (violations.length > 100) console.log(`… and ${violations.length - 100} more`);

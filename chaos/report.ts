@@ -8,7 +8,7 @@ import type { Evidence } from './types.ts';
 const lostBy = ['I1', 'I4', 'I8', 'I14', 'I20'];
 const doubledBy = ['I3', 'I5', 'I6', 'I7'];
 
-export function toTable(evidence: Evidence, verdict: Verdict, command: string): string {
+export function toTable(evidence: Evidence, verdict: Verdict): string {
   const lookup = new Lookup(evidence);
   const { journal, faults, settings, tables, runs, plan } = evidence;
   const count = (invariants: readonly string[]) =>
@@ -23,7 +23,7 @@ export function toTable(evidence: Evidence, verdict: Verdict, command: string): 
   const kinds = [...groupBy(faults, ({ kind }) => kind)].map(([kind, of]) => `${kind} ${of.length}`).toSorted();
   const rows: readonly (readonly [string, string])[] = [
     ['seed', String(plan.seed)],
-    ['command', `\`${command}\``],
+    ['command', `\`${evidence.command}\``],
     [
       'duration',
       `${((evidence.restedAt - evidence.begunAt) / 60_000).toFixed(1)} min, L ${settings.leaseMs} ms, P ${settings.pollMs} ms`,

@@ -1,5 +1,5 @@
 /** One chaos run: clusters, nodes, driver and nemesis; then the evidence, the verdict and the table. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -58,18 +58,32 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const stops: (() => Promise<void>)[] = [];
   try {
     const evidence = await makeEvidence(options, folder, stops);
-    const verdict = await check(evidence);
-    const table = toTable(evidence, verdict, options.command);
+    // Before anything else: a fault of the checker must not cost what took long to find.
+    if (options.keep !== undefined) await writeFile(evidenceIn(folder), JSON.stringify(evidence));
+    const result = await judge(evidence);
     if (options.keep !== undefined) {
-      await writeFile(join(folder, 'evidence.json'), JSON.stringify(evidence));
-      await writeFile(join(folder, 'violations.json'), JSON.stringify(verdict.violations, undefined, 2));
-      await writeFile(join(folder, 'table.md'), `${table}\n`);
+      await writeFile(join(folder, 'violations.json'), JSON.stringify(result.violations, undefined, 2));
+      await writeFile(join(folder, 'table.md'), `${result.table}\n`);
     }
-    return { ...verdict, table, evidence };
+    return result;
   } finally {
     for (const stop of stops.toReversed()) await stop();
     if (options.keep === undefined) await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   }
+}
+
+/** Checks what an earlier run has kept. */
+export async function checkKept(folder: string): Promise<ChaosResult> {
+  return judge(JSON.parse(await readFile(evidenceIn(folder), 'utf8')) as Evidence);
+}
+
+function evidenceIn(folder: string): string {
+  return join(folder, 'evidence.json');
+}
+
+async function judge(evidence: Evidence): Promise<ChaosResult> {
+  const verdict = await check(evidence);
+  return { ...verdict, table: toTable(evidence, verdict), evidence };
 }
 
 async function makeEvidence(options: ChaosOptions, folder: string, stops: (() => Promise<void>)[]): Promise<Evidence> {
@@ -162,6 +176,7 @@ async function makeEvidence(options: ChaosOptions, folder: string, stops: (() =>
   await driven;
   await Promise.all(nodes.map(({ node }) => node.shutDown()));
   return {
+    command: options.command,
     plan,
     journal: driver.journal,
     sightings: driver.sightings,

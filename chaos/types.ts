@@ -233,6 +233,8 @@ export interface NodeExit {
 
 /** Everything that a checker reads. */
 export interface Evidence {
+  /** That repeats the run. */
+  readonly command: string;
   readonly plan: Plan;
   readonly journal: readonly JournalEntry[];
   readonly sightings: readonly Sighting[];

@@ -16,6 +16,9 @@ export interface Replayed {
 /** Longer histories are replayed from so many ends of turns. */
 const maxPrefixes = 40;
 
+/** Each of them does what it does to a worker to the checker, too: decides otherwise, never returns, ends the process. */
+const notReplayed = ['PoisonDiverging', 'PoisonLoop', 'PoisonExit'];
+
 const definitions = new Map(
   Object.values(functions).flatMap((value) => {
     const definition = value as unknown as FunctionDefinition;
@@ -32,7 +35,7 @@ export async function replayAll(lookup: Lookup): Promise<Replayed> {
   let replayed = 0;
   for (const { id, name, history, executionId } of lookup.evidence.tables.instances) {
     const definition = definitions.get(name);
-    if (definition === undefined || history.length === 0 || name === 'PoisonDiverging') continue;
+    if (definition === undefined || history.length === 0 || notReplayed.includes(name)) continue;
     for (const events of prefixes(history)) {
       replayed += 1;
       try {

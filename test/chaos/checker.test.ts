@@ -66,6 +66,7 @@ const sound: Evidence = {
   lastFaultAt: at,
   restedAt: at + 300,
   stuck: [],
+  command: 'npm run chaos',
 };
 
 type Tables = Partial<Evidence['tables']>;
