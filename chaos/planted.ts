@@ -151,6 +151,12 @@ export const plantedBugs: readonly PlantedBug[] = [
         replace:
           "delete from ${t.messages} m using ended where m.instance_key = ended.key and m.event like '%nothing%'",
       },
+      // What would clear it later.
+      {
+        file: 'src/store/postgres/orchestrations.ts',
+        find: 'where m.hub_id = $1 and m.visible_at <= now()\n         and not exists',
+        replace: "where m.hub_id = $1 and m.visible_at <= now() - interval '1 day'\n         and not exists",
+      },
     ],
     breaks: ['I22'],
     faults: {},
