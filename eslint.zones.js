@@ -132,6 +132,7 @@ export const zones = [
       'client/once.ts',
       'client/status-events.ts',
     ],
+    types: ['retention/retention.ts'],
     packages: [
       'fastify',
       '@fastify/*',

@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { LocalAccess } from '../src/client/local-access.ts';
 import type { ClientSource, LocalOrchestrationClient } from '../src/client/client.ts';
 import { createServer } from '../src/http/server.ts';
+import type { RetentionView } from '../src/retention/retention.ts';
 import type { AccessStore } from '../src/store/access-store.ts';
 import { lintOpenApi } from './lint-openapi.ts';
 
@@ -19,7 +20,7 @@ const clients: ClientSource = {
   ping: () => Promise.resolve(),
 };
 
-const app = await createServer({ clients, access: new LocalAccess({} as AccessStore) });
+const app = await createServer({ clients, access: new LocalAccess({} as AccessStore), retention: {} as RetentionView });
 await app.ready();
 const fresh = `${JSON.stringify(app.swagger(), null, 2)}\n`;
 await app.close();

@@ -26,3 +26,20 @@ export function calmLog(logger: Logger, isOutage: (error: unknown) => boolean): 
   }
   return Object.create(logger, { warn: { value: warn } }) as Logger;
 }
+
+/** Keeps what is said until it is known to matter. */
+export class HeldLog {
+  #held: (() => void)[] | undefined = [];
+
+  say(line: () => void): void {
+    if (this.#held === undefined) line();
+    else this.#held.push(line);
+  }
+
+  /** Says what was kept, and keeps nothing from now on. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const line of held) line();
+  }
+}

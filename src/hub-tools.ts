@@ -9,7 +9,6 @@ import type { RetentionOptions } from './model/retention.ts';
 import { openRetention } from './retention/open-retention.ts';
 import type { Retention } from './retention/retention.ts';
 import { openPostgresStore } from './store/postgres/index.ts';
-import { migrate } from './store/postgres/migrate.ts';
 
 /** A statement that stores a batch of large histories takes its time. */
 const queryTimeoutMs = 120_000;
@@ -24,8 +23,8 @@ export interface HubTools {
   close(): Promise<void>;
 }
 
-/** Migrates the schema. @throws DurableError `StoreUnavailable` */
-export async function openHubTools(options: {
+/** For a schema that is up to date. */
+export function openHubTools(options: {
   readonly databaseUrl: string;
   readonly directDatabaseUrl: string | undefined;
   readonly schema: string;
@@ -33,9 +32,8 @@ export async function openHubTools(options: {
   readonly retention: RetentionOptions;
   readonly origin: Origin;
   readonly log: Logger;
-}): Promise<HubTools> {
+}): HubTools {
   const { databaseUrl, directDatabaseUrl, schema, taskHub, retention, origin, log } = options;
-  await migrate({ connectionString: directDatabaseUrl ?? databaseUrl, schema });
   const store = openPostgresStore({
     connectionString: databaseUrl,
     ...(directDatabaseUrl === undefined ? {} : { directConnectionString: directDatabaseUrl }),

@@ -30,7 +30,7 @@ import { migrate, requireMigrated } from './store/postgres/migrate.ts';
 import { ownMigrations } from './store/postgres/migrations.ts';
 import { checkSchema } from './store/postgres/schema-state.ts';
 import { SchemaWatch } from './schema-watch.ts';
-import { calmLog } from './calm-log.ts';
+import { calmLog, HeldLog } from './calm-log.ts';
 import { positive, prepareHubWorker, type HubWorker } from './hub-worker.ts';
 import type { DurableHttpSettings } from './worker/in-process/built-in/durable-http.ts';
 import { AddressGuard } from './worker/in-process/built-in/address-guard.ts';
@@ -185,6 +185,8 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
   const { functions = [], durableHttp = {} } = options;
   const versioning = checkVersioning(options.versioning ?? {});
   const prepareWorker = prepareHubWorker({ ...options, taskHub, logger, maxPayloadLength, versioning, pollMs });
+  // A start that fails for want of a database says so once, and no part of the store beside it.
+  const early = new HeldLog();
   // It connects: what can be refused has been looked at before.
   const store = openPostgresStore({
     schema,
@@ -192,7 +194,7 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
     ...(options.pool === undefined ? {} : { pool: options.pool }),
     ...(options.directDatabaseUrl === undefined ? {} : { directConnectionString: options.directDatabaseUrl }),
     ...(options.preparedStatements === undefined ? {} : { preparedStatements: options.preparedStatements }),
-    log: (text, error) => logger.warn({ err: error }, text),
+    log: (text, error) => early.say(() => logger.warn({ err: error }, text)),
   });
   const retention = openRetention({ store, taskHub, retention: options.retention, log: logger });
   const metrics = new HubMetrics({
@@ -273,6 +275,7 @@ export function openTaskHub(options: TaskHubOptions, openWorker?: (store: Postgr
       } else {
         await migrate({ connectionString, schema, log: (text) => logger.info(text) });
       }
+      early.release();
       const weak = await store.weakSettings();
       if (weak.length > 0) {
         logger.warn(`settings of the database weaken what is promised: ${weak.join('; ')}; 'perdure doctor' says more`);

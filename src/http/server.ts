@@ -4,6 +4,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Access } from '../client/access.ts';
 import type { ClientSource } from '../client/client.ts';
 import type { FunctionDefinition } from '../model/functions.ts';
+import type { RetentionView } from '../retention/retention.ts';
 import type { HttpTriggerDefinition } from '../client/http-trigger.ts';
 import { HttpCounts } from '../metrics/http-counts.ts';
 import { sendJson } from './answers.ts';
@@ -30,6 +31,7 @@ import { Query } from './query.ts';
 import { routes } from './routes/index.ts';
 import { listAudit } from './admin/list-audit.ts';
 import { serveKeys } from './admin/keys.ts';
+import { serveRetention } from './admin/retention.ts';
 import { serveTriggers } from './triggers/serve-triggers.ts';
 import { type TrustProxy, trustFunction } from './trust-proxy.ts';
 
@@ -85,6 +87,8 @@ export async function createServer(
     readonly functions?: readonly FunctionDefinition[];
     /** Served as `/metrics`. */
     readonly metrics?: Metrics;
+    /** Told by `/admin/retention`. */
+    readonly retention?: RetentionView;
   },
   options: ServerOptions = {},
 ): Promise<FastifyInstance> {
@@ -203,6 +207,8 @@ export async function createServer(
   await serveDocumentation(app, { gate, functions: hub.functions ?? [] });
   if (metrics !== undefined) serveMetrics(app, { metrics, gate });
   if (access !== undefined) serveKeys(app, access, gate);
+  const { retention } = hub;
+  if (retention !== undefined) serveRetention(app, { retention, taskHub: hub.clients.defaultTaskHub, gate });
   serveTriggers(app, { triggers: options.triggers ?? [], front, baseUrl, gate, signer, hasPublicUrl });
   app.get('/', { schema: { hide: true } }, (_request, reply) =>
     sendJson(

@@ -38,6 +38,12 @@ export interface RetentionView {
   readonly counters: RetentionCounters;
   /** The last sweep of the hub, by whichever process; `undefined`: there was none. */
   status(): Promise<SweepRecord | undefined>;
+  /**
+   * From when on a worker begins the next sweep, or goes on with one that was broken off.
+   * @param last what `status()` told
+   * @returns `undefined` while one is under way, and when everything is kept for ever
+   */
+  nextAfter(last: SweepRecord | undefined): Date | undefined;
   /** What a sweep would remove now; removes nothing. */
   preview(signal?: AbortSignal): Promise<RetentionPreview>;
 }
@@ -101,6 +107,14 @@ export class Retention implements RetentionView {
   async status(): Promise<SweepRecord | undefined> {
     const hubId = await this.#parts.findHub();
     return hubId === undefined ? undefined : this.#parts.store.readSweep(hubId);
+  }
+
+  nextAfter(last: SweepRecord | undefined): Date | undefined {
+    const { rules, everyMs } = this.#parts;
+    if (shortestRetention(rules) === 0 || last?.running === true) return undefined;
+    // Other rules, or an end that was not reached, are no reason to wait.
+    const isDone = last !== undefined && last.endedAt !== null && last.rules === retentionText(rules);
+    return isDone ? new Date(last.endedAt.getTime() + everyMs) : new Date();
   }
 
   async preview(signal: AbortSignal = this.#stopping.signal): Promise<RetentionPreview> {

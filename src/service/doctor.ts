@@ -1,9 +1,8 @@
 /** `perdure doctor`, as far as it looks at the database. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { DoctorRequest } from '../cli/commands/doctor.ts';
 import { readHubConfig } from '../config.ts';
 import { fail, ok, type Finding } from '../model/finding.ts';
+import { runningEmbeddedUrl } from '../store/embedded/running.ts';
 import { diagnose } from '../store/postgres/diagnosis/index.ts';
 import { databaseError } from './explain.ts';
 import { StartupError } from './startup-error.ts';
@@ -14,7 +13,7 @@ import { StartupError } from './startup-error.ts';
  */
 export async function examineDatabase(flags: DoctorRequest): Promise<readonly Finding[] | undefined> {
   const { databaseUrl: given, directDatabaseUrl, schema, dataDir } = readHubConfig({ flags });
-  const databaseUrl = given ?? (await runningEmbedded(dataDir));
+  const databaseUrl = given ?? (await runningEmbeddedUrl(dataDir));
   if (databaseUrl === undefined) return undefined;
   try {
     const { host, pathname } = new URL(databaseUrl);
@@ -28,10 +27,4 @@ export async function examineDatabase(flags: DoctorRequest): Promise<readonly Fi
     const [text = '', fix = ''] = known.message.split(': check ');
     return [fail('database', text, `check ${fix}`)];
   }
-}
-
-/** A service writes down where its embedded database listens, for as long as that runs. */
-async function runningEmbedded(dataDir: string): Promise<string | undefined> {
-  const text = await readFile(join(dataDir, 'database-url'), 'utf8').catch(() => undefined);
-  return text?.trim();
 }

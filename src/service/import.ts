@@ -10,12 +10,16 @@ import { StartupError } from './startup-error.ts';
 export async function importFromFile(request: ImportRequest): Promise<void> {
   const input = request.file === '-' ? { size: 0, chunks: process.stdin } : await openFile(request.file);
   const progress = await openProgress(process.stderr, 'bytes read', input.size);
-  const sum = await withHub(request, (tools) =>
-    tools.importInstances({
-      chunks: counted(input.chunks, (bytes) => progress.to(bytes)),
-      onTaken: request.existing ?? 'skip',
-      onLive: request.skipLive === true ? 'skip' : 'refuse',
-    }),
+  const sum = await withHub(
+    request,
+    (tools) =>
+      tools.importInstances({
+        chunks: counted(input.chunks, (bytes) => progress.to(bytes)),
+        onTaken: request.existing ?? 'skip',
+        onLive: request.skipLive === true ? 'skip' : 'refuse',
+      }),
+    // What is brought back may come into an empty database.
+    { makesTables: true },
   ).finally(() => progress.stop());
   process.stdout.write(`${request.json === true ? JSON.stringify(sum) : textOf(sum)}\n`);
 }

@@ -1,35 +1,30 @@
 /** `perdure keys`: works on the database of a service, which need not run. */
 import type { KeysRequest } from '../cli/commands/keys.ts';
-import { readDuration, readStoreConfig } from '../config.ts';
+import { readDuration, readHubConfig } from '../config.ts';
 import { type AccessKey, type Scope, scopes } from '../model/access.ts';
 import { createTaskHub, type TaskHub } from '../task-hub.ts';
-import { databaseError } from './explain.ts';
+import { withDatabase } from './database-access.ts';
 import { ownOrigin } from './own-origin.ts';
 import { StartupError } from './startup-error.ts';
 
-/** @throws ConfigError, StartupError, DurableError with a line for people */
+/** @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError with a line for people */
 export async function manageKeys(request: KeysRequest): Promise<void> {
-  const config = readStoreConfig({ flags: request });
-  if (config.databaseUrl === undefined) {
-    throw new StartupError(
-      'keys are kept in the database: say which with --database-url (DATABASE_URL). The embedded one belongs to the service; use its /admin/keys.',
-    );
-  }
-  const { databaseUrl, directDatabaseUrl, schema } = config;
-  const hub = createTaskHub({
-    databaseUrl,
-    ...(directDatabaseUrl === undefined ? {} : { directDatabaseUrl }),
-    schema,
-    worker: false,
-  });
-  try {
-    await hub.start().catch((error: unknown) => {
-      throw databaseError(error, directDatabaseUrl ?? databaseUrl);
+  const config = readHubConfig({ flags: request });
+  await withDatabase(config, { makesTables: false }, async ({ databaseUrl, directDatabaseUrl }) => {
+    const hub = createTaskHub({
+      databaseUrl,
+      ...(directDatabaseUrl === undefined ? {} : { directDatabaseUrl }),
+      schema: config.schema,
+      migrate: false,
+      worker: false,
     });
-    process.stdout.write(`${await perform(hub, request)}\n`);
-  } finally {
-    await hub.stop();
-  }
+    try {
+      await hub.start();
+      process.stdout.write(`${await perform(hub, request)}\n`);
+    } finally {
+      await hub.stop();
+    }
+  });
 }
 
 /** @returns what to print */

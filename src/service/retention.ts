@@ -23,11 +23,18 @@ interface Said {
 
 async function status({ retention }: HubTools): Promise<Said> {
   const last = await retention.status();
-  if (last === undefined) return { text: 'Retention has not run in this task hub yet.', json: null };
+  const next = retention.nextAfter(last)?.toISOString();
+  if (last === undefined) {
+    return {
+      text: `Retention has not run in this task hub yet${next === undefined ? ': everything is kept for ever' : ''}.`,
+      json: null,
+    };
+  }
   const { rules, begunAt, endedAt, running, reached, removed, kept, removedTotal, error } = last;
   const lines = [
     `what is kept     ${rules}`,
     `last sweep       began ${begunAt.toISOString()}, ${ending(endedAt, running)}`,
+    ...(next === undefined ? [] : [`next sweep       ${endedAt === null ? 'within a minute' : `after ${next}`}`]),
     ...(endedAt === null && reached !== null ? [`reached          ${reached.toISOString()}`] : []),
     `removed          ${removed} instances, ${removedTotal} in all`,
     `due, but kept    ${kept} trees in which something has not ended, or too lately`,

@@ -13,6 +13,7 @@ import { openTaskHub, type TaskHub } from '../task-hub.ts';
 import { loadFunctions, type LoadedFunctions } from '../worker/in-process/load-functions.ts';
 import { announce } from './announcement.ts';
 import { databaseError, listenError, moduleError, triggerError } from './explain.ts';
+import { requireFreePort } from './free-port.ts';
 import { chooseModules } from './modules.ts';
 import { startTelemetry, type Telemetry } from './telemetry.ts';
 import { startPatiently } from './start-patiently.ts';
@@ -71,6 +72,8 @@ async function start({ config, modules, logger, logDestination, parts, signal }:
     logger.debug({ err: error }, 'modules could not be loaded');
     throw moduleError(error);
   });
+  if (config.monitor !== undefined) await requireFreePort(config.monitor, '--monitor-port');
+  if (config.http !== undefined) await requireFreePort(config.http);
   signal.throwIfAborted();
   const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();

@@ -12,6 +12,7 @@ import { openRetention } from '../../src/retention/open-retention.ts';
 import type { Retention } from '../../src/retention/retention.ts';
 import { openPostgresStore } from '../../src/store/postgres/index.ts';
 import { sweepStart } from '../../src/store/retention-store.ts';
+import { createServer } from '../../src/http/server.ts';
 import { createTaskHub, type TaskHub } from '../../src/task-hub.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { execute } from '../support/sql.ts';
@@ -265,6 +266,67 @@ describe('who removes', () => {
     await hub.client.waitForCompletion('one');
     expect(await store.retention.removeMembers(members)).toBe(0);
     expect(await ids()).toEqual(['one']);
+  });
+});
+
+describe('how far it is', () => {
+  it('is told to admins over HTTP: what was removed, when it goes on, what is due', async () => {
+    const { taskHub, hub, run, age, retention } = await stage();
+    await run('Calls', 'old', 'old');
+    await run('Fails', 'bad');
+    await run('Done', 'young');
+    await age(100, 'old');
+    await age(95, 'bad');
+    const rules = retention({ after: { completed: '90d', failed: '97d' } });
+    const app = await createServer({ ...hub, retention: rules }, { systemKey: 'the key' });
+    onTestFinished(() => app.close());
+    const reader = await hub.access.createKey(
+      { name: `r-${taskHub}`, scopes: ['read'] },
+      { actor: 'test', actorKind: 'system', address: null, userAgent: null, requestId: null },
+    );
+    const ask = async (key: string) => {
+      const answer = await app.inject({ url: '/admin/retention', headers: { 'x-functions-key': key } });
+      return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+    };
+    expect((await ask('no key')).status).toBe(401);
+    expect((await ask(reader)).status).toBe(403);
+
+    const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+    const told = expect.stringMatching(time);
+    const old = { roots: 1, instances: 3, firstEndedTime: told, lastEndedTime: told };
+    expect(await ask('the key')).toEqual({
+      status: 200,
+      body: {
+        taskHub,
+        rules: 'completed=90d, failed=97d, terminated=90d',
+        removedTotal: 0,
+        lastSweep: null,
+        nextSweepTime: told,
+        due: {
+          instances: 3,
+          kept: 0,
+          isComplete: true,
+          byName: [{ name: 'Calls', runtimeStatus: 'Completed', ...old }],
+        },
+      },
+    });
+    await rules.sweep(always);
+    const { body } = await ask('the key');
+    expect(body).toMatchObject({
+      removedTotal: 3,
+      lastSweep: { beganTime: told, endedTime: told, isRunning: false, reachedTime: null, removed: 3, error: null },
+      due: { instances: 0, byName: [] },
+    });
+    const { endedTime } = body['lastSweep'] as { readonly endedTime: string };
+    expect(Date.parse(String(body['nextSweepTime'])) - Date.parse(endedTime)).toBe(3_600_000);
+
+    // Other rules do not wait for an hour; and what is kept for ever is never removed.
+    expect(
+      retention({ after: '97d' })
+        .nextAfter(await rules.status())
+        ?.getTime(),
+    ).toBeLessThanOrEqual(Date.now());
+    expect(retention({ after: 0 }).nextAfter(undefined)).toBeUndefined();
   });
 });
 

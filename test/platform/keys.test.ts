@@ -72,7 +72,11 @@ test('a key made here works in a running service, is listed, rotated and revoked
 
 test('what cannot be done is said in a line', async () => {
   const cases: readonly [readonly string[], Record<string, string> | undefined, RegExp, number?][] = [
-    [['list'], {}, /^perdure: .*--database-url \(DATABASE_URL\).*\/admin\/keys\.\n$/],
+    [
+      ['list'],
+      { PERDURE_DATA_DIR: 'nowhere' },
+      /^perdure: there is no database in nowhere: .*DATABASE_URL.*--data-dir.*\n$/,
+    ],
     [['create', 'x', '--scopes', 'root'], undefined, /^perdure: --scopes knows read, write, admin, not 'root'\.\n$/],
     [['create', 'x y', '--scopes', 'read'], undefined, /^perdure: The name of a key must be .*\n$/, 2],
     [

@@ -38,11 +38,23 @@ async function count(sql: string): Promise<number> {
 
 test('prints what it would do, does it once, and then has nothing to do', async () => {
   // A service that may not do it says so.
-  const refused = await perdure(['start', '--no-migrate', '--workers', '0', '--port', '0', '--schema', 'mine']);
-  expect(refused.code).toBe(4);
-  expect(refused.errors).toMatch(
-    /^perdure: schema mine is behind this version of Perdure: 0001_init\.sql, .* Run perdure migrate/,
-  );
+  // Nor do commands that look, or that remove: they were sent to the wrong place.
+  const others = [
+    ['start', '--no-migrate', '--workers', '0', '--port', '0'],
+    ['retention', '--dry-run'],
+    ['retention', '--now'],
+    ['export'],
+    ['keys', 'list'],
+  ];
+  for (const refused of await Promise.all(others.map((parts) => perdure([...parts, '--schema', 'mine'])))) {
+    expect(refused).toEqual({
+      code: 4,
+      out: '',
+      errors: expect.stringMatching(
+        /^perdure: there are no tables of Perdure in schema mine .*--schema.*perdure migrate/,
+      ),
+    });
+  }
 
   const plan = await perdure(['migrate', '--dry-run', '--schema', 'mine']);
   expect(plan.code, plan.errors).toBe(0);

@@ -75,8 +75,10 @@ async function refusal(
   env: Readonly<Record<string, string>> = {},
   exitCode = 1,
 ): Promise<string> {
-  const { code, errors } = await run(args, env);
+  const { code, out, errors } = await run(args, env);
   expect(errors).toMatch(/^perdure: [^\n]+\n$/);
+  // No log either: nothing was begun, above all no worker.
+  expect(out).toBe('');
   expect(code).toBe(exitCode);
   return errors;
 }

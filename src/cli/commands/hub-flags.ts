@@ -10,16 +10,18 @@ export interface HubFlags {
   readonly json?: boolean;
 }
 
-/** Adds the flags that say where a hub is. */
-export function onHub(command: Command): Command {
+/** Adds the flags that say where the tables are. */
+export function onDatabase(command: Command): Command {
   return command
-    .option(
-      '--database-url <url>',
-      'the database of the service [DATABASE_URL] (default: the embedded one, while no service uses it)',
-    )
+    .option('--database-url <url>', 'the database of the service [DATABASE_URL] (default: the embedded one)')
     .option('--direct-database-url <url>', 'the same without the pooler [DIRECT_DATABASE_URL]')
     .option('--data-dir <folder>', 'data of the embedded Postgres [PERDURE_DATA_DIR] (default: .perdure)')
-    .option('--schema <name>', 'Postgres schema of the tables [PERDURE_SCHEMA] (default: perdure)')
+    .option('--schema <name>', 'Postgres schema of the tables [PERDURE_SCHEMA] (default: perdure)');
+}
+
+/** Adds the flags that say where a hub is. */
+export function onHub(command: Command): Command {
+  return onDatabase(command)
     .option('--task-hub <name>', 'the task hub [PERDURE_TASK_HUB] (default: default)')
     .option('--json', 'print JSON');
 }

@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
+import { onDatabase } from './hub-flags.ts';
 
 /** Where the keys are kept. */
 export interface KeyStoreFlags {
   readonly databaseUrl?: string;
   readonly directDatabaseUrl?: string;
+  readonly dataDir?: string;
   readonly schema?: string;
   readonly json?: boolean;
 }
@@ -63,9 +65,5 @@ export function keysCommand(run: (request: KeysRequest) => Promise<void>): Comma
 }
 
 function onStore(command: Command): Command {
-  return command
-    .option('--database-url <url>', 'the database of the service [DATABASE_URL]')
-    .option('--direct-database-url <url>', 'the same without the pooler [DIRECT_DATABASE_URL]')
-    .option('--schema <name>', 'Postgres schema of the tables [PERDURE_SCHEMA] (default: perdure)')
-    .option('--json', 'print JSON');
+  return onDatabase(command).option('--json', 'print JSON');
 }

@@ -52,6 +52,7 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
         { name: 'Entities', description: 'Signalling, reading and listing entities.' },
         { name: 'Keys', description: 'Named keys of the API, for admins.' },
         { name: 'Audit', description: 'What operators did, for admins.' },
+        { name: 'Retention', description: 'What becomes of what has ended, for admins.' },
         { name: 'Health', description: 'For probes and load balancers.' },
       ],
       components: {

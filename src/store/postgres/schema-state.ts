@@ -68,9 +68,16 @@ export function refuseBreaking(schema: string, breaking: readonly string[]): voi
  * @throws DurableError `SchemaMismatch` when something is missing, or a newer version has applied what this one cannot work with
  */
 export async function checkSchema(on: Queryable, schema: string, migrations: readonly Migration[]): Promise<void> {
-  const { pending, breaking } = await readSchemaState(on, schema, migrations);
+  const { pending, breaking, begun } = await readSchemaState(on, schema, migrations);
   refuseBreaking(schema, breaking);
   if (pending.length === 0) return;
+  if (!begun) {
+    throw new DurableError(
+      'SchemaMismatch',
+      `there are no tables of Perdure in schema ${schema} of this database. Is it the right one (--database-url, ` +
+        '--schema)? perdure start and perdure migrate make them.',
+    );
+  }
   throw new DurableError(
     'SchemaMismatch',
     `schema ${schema} is behind this version of Perdure: ${pending.map(({ name }) => name).join(', ')} ` +
