@@ -38,10 +38,17 @@ test('the tutorial, line by line', async () => {
     }
     const command = /^npx perdure (.*)$/.exec(line)?.[1];
     if (command !== undefined && /^(export|import) /.test(command)) {
-      // On the database of the service, which the reader has stopped by now.
-      if (service !== undefined) await service.end('SIGTERM');
-      service = undefined;
+      // On the database of the service, beside it.
       await run(process.execPath, [main, ...shell.words(command)], { cwd: folder, env: { PATH: process.env['PATH'] } });
+      return;
+    }
+    const file = /^(cp -a|rm -r) (.*)$/.exec(line);
+    if (file !== null) {
+      // The reader has stopped the service by now.
+      await service?.end('SIGTERM');
+      service = undefined;
+      const [program = '', flag = ''] = (file[1] ?? '').split(' ');
+      await run(program, [flag, ...shell.words(file[2] ?? '')], { cwd: folder });
       return;
     }
     if (command !== undefined) {
