@@ -4,9 +4,9 @@ import type { InstanceFilter, RuntimeStatus, Tags } from '../model/instance.ts';
 import { past, statusList, tag } from './values.ts';
 
 export interface FilterFlags {
-  readonly status?: readonly RuntimeStatus[];
+  readonly status?: readonly RuntimeStatus[] | undefined;
   readonly name?: string;
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   readonly createdFrom?: Date;
   readonly createdTo?: Date;
   readonly version?: string;

@@ -46,9 +46,9 @@ export function createProgram(actions: CliActions, version: string, at: Surround
     .configureOutput({
       writeOut: (text) => void at.stdout.write(text),
       writeErr: (text) => void at.stderr.write(text),
+      outputError: (text, write) => write(`${usageError(text)} See --help.\n`),
     })
-    .showSuggestionAfterError()
-    .showHelpAfterError('(add --help to see what there is)');
+    .showSuggestionAfterError();
   const groups: readonly (readonly [string, readonly Command[]])[] = [
     [
       'Service:',
@@ -89,6 +89,13 @@ export function createProgram(actions: CliActions, version: string, at: Surround
   addCompletion(program, at);
   inherit(program);
   return program;
+}
+
+/** One line, as all that went wrong is said, with the guess at what was meant. */
+function usageError(text: string): string {
+  const [what = '', ...guess] = text.trim().split('\n');
+  const line = [what.replace(/^error: /, 'perdure: '), ...guess].join(' ');
+  return /[.?)]$/.test(line) ? line : `${line}.`;
 }
 
 /** Commands that are made apart do not take over what is set on their parent. */

@@ -8,6 +8,13 @@ const mostShown = 5;
 const mostLookedAt = 500;
 
 export async function unknownInstance(client: HttpClient, instanceId: string): Promise<CliError> {
+  if (/^@[^@]+@/.test(instanceId)) {
+    const id = visible(instanceId);
+    return new CliError(
+      exitCodes.notFound,
+      `'${id}' is the id of an entity, not of an instance: 'perdure entities ${id}' shows it.`,
+    );
+  }
   const near = await nearMatches(client, instanceId).catch(() => []);
   const hub = client.taskHub === '' ? 'the task hub' : `the task hub '${client.taskHub}'`;
   const hint =

@@ -1,14 +1,14 @@
 /** `perdure export`: instances as JSON Lines, to standard output or a new file. */
 import { open } from 'node:fs/promises';
 import type { ExportRequest } from '../cli/commands/export.ts';
-import { type InstanceFilter, runtimeStatuses } from '../model/instance.ts';
 import { openProgress } from '../progress.ts';
+import { instancesWere } from './counted.ts';
 import { withHub } from './hub-access.ts';
 import { StartupError } from './startup-error.ts';
 
 /** @throws ConfigError, StartupError, EmbeddedPostgresError, DurableError with a line for people */
 export async function exportToFile(request: ExportRequest): Promise<void> {
-  const filter = filterOf(request);
+  const { filter } = request;
   const instanceIds = request.instance ?? [];
   if (instanceIds.length > 0 && Object.keys(filter).length > 0) {
     throw new StartupError('--instance names instances, the other filters look for them: give one or the other.');
@@ -32,7 +32,9 @@ export async function exportToFile(request: ExportRequest): Promise<void> {
       await output.close();
     }
   });
-  process.stderr.write(request.json === true ? `${JSON.stringify({ exported: count })}\n` : `${count} instances.\n`);
+  process.stderr.write(
+    request.json === true ? `${JSON.stringify({ exported: count })}\n` : `${instancesWere(count)} exported.\n`,
+  );
 }
 
 interface Output {
@@ -62,27 +64,4 @@ async function newFile(path: string): Promise<Output> {
     });
   });
   return { write: (text) => file.appendFile(text), end: () => file.sync(), close: () => file.close() };
-}
-
-function filterOf(request: ExportRequest): InstanceFilter {
-  const { name, instanceIdPrefix, runtimeStatus, createdFrom, createdTo } = request;
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(instanceIdPrefix === undefined ? {} : { instanceIdPrefix }),
-    ...(runtimeStatus === undefined ? {} : { runtimeStatus: runtimeStatus.split(',').map(statusOf) }),
-    ...(createdFrom === undefined ? {} : { createdFrom: timeOf('--created-from', createdFrom) }),
-    ...(createdTo === undefined ? {} : { createdTo: timeOf('--created-to', createdTo) }),
-  };
-}
-
-function statusOf(word: string) {
-  const found = runtimeStatuses.find((status) => status.toLowerCase() === word.trim().toLowerCase());
-  if (found !== undefined) return found;
-  throw new StartupError(`--runtime-status knows ${runtimeStatuses.join(', ')}, not '${word}'.`);
-}
-
-function timeOf(flag: string, text: string): Date {
-  const time = new Date(text);
-  if (!Number.isNaN(time.getTime())) return time;
-  throw new StartupError(`${flag} must be a time such as 2030-01-31T08:00:00Z, not '${text}'.`);
 }

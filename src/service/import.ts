@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import type { ImportRequest } from '../cli/commands/import.ts';
 import type { ImportSum } from '../archive/import.ts';
 import { openProgress } from '../progress.ts';
+import { instancesWere } from './counted.ts';
 import { withHub } from './hub-access.ts';
 import { StartupError } from './startup-error.ts';
 
@@ -26,8 +27,8 @@ export async function importFromFile(request: ImportRequest): Promise<void> {
 
 function textOf({ imported, present, taken, live }: ImportSum): string {
   const parts = [
-    `${imported} ${imported === 1 ? 'instance was' : 'instances were'} imported`,
-    ...(present === 0 ? [] : [`${present} were there already`]),
+    `${instancesWere(imported)} imported`,
+    ...(present === 0 ? [] : [`${present} ${present === 1 ? 'was' : 'were'} there already`]),
     ...(taken === 0 ? [] : [`${taken} were left out because another instance has their id`]),
     ...(live === 0 ? [] : [`${live} were left out because they had not ended`]),
   ];

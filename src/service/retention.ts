@@ -3,6 +3,7 @@ import type { RetentionRequest } from '../cli/commands/retention.ts';
 import type { HubTools } from '../hub-tools.ts';
 import { retentionText, shortestRetention } from '../model/retention.ts';
 import { openProgress } from '../progress.ts';
+import { instancesWere } from './counted.ts';
 import { withHub } from './hub-access.ts';
 import { StartupError } from './startup-error.ts';
 
@@ -36,7 +37,7 @@ async function status({ retention }: HubTools): Promise<Said> {
     `last sweep       began ${begunAt.toISOString()}, ${ending(endedAt, running)}`,
     ...(next === undefined ? [] : [`next sweep       ${endedAt === null ? 'within a minute' : `after ${next}`}`]),
     ...(endedAt === null && reached !== null ? [`reached          ${reached.toISOString()}`] : []),
-    `removed          ${removed} instances, ${removedTotal} in all`,
+    `removed          ${removed} by this sweep, ${removedTotal} in all`,
     `due, but kept    ${kept} trees in which something has not ended, or too lately`,
     ...(error === null ? [] : [`failed           ${error}`]),
   ];
@@ -70,7 +71,7 @@ async function dryRun({ retention }: HubTools): Promise<Said> {
   const sum = seen.rows.reduce((total, row) => total + row.instances, 0);
   const text = [
     ...(rows.length === 0 ? [] : table),
-    `${sum} instances would be removed (kept: ${rules}); nothing was.`,
+    `${sum} ${sum === 1 ? 'instance' : 'instances'} would be removed (kept: ${rules}); nothing was.`,
     ...(seen.kept === 0 ? [] : [`${seen.kept} trees stay: something in them has not ended, or too lately.`]),
   ].join('\n');
   return { text, json: { rules, ...seen } };
@@ -88,6 +89,6 @@ async function removeNow({ retention }: HubTools): Promise<Said> {
   if (end === undefined) {
     throw new StartupError('a worker of the hub is at it right now: see perdure retention, and try again later.');
   }
-  const exported = end.exported === 0 ? '' : `, ${end.exported} were written before`;
-  return { text: `${end.removed} instances were removed${exported}.`, json: end };
+  const exported = end.exported === 0 ? '' : `, ${end.exported} written before`;
+  return { text: `${instancesWere(end.removed)} removed${exported}.`, json: end };
 }

@@ -37,6 +37,7 @@ const files: Readonly<Record<string, string>> = {
   'broken.mjs': `import './missing.mjs';`,
   'throws.mjs': `throw 'a\\n  fit';`,
   'syntax.ts': `export const = 5;`,
+  'fails.mjs': `\nthrow new Error('at once');`,
   'text.txt': 'text',
 };
 
@@ -108,13 +109,14 @@ describe('modules are loaded', () => {
 
 describe('what is wrong is said in one line:', () => {
   it.each<[string, RegExp]>([
-    ['absent.mjs', /^absent\.mjs does not exist \(looked for /],
+    ['absent.mjs', /^absent\.mjs does not exist\.$/],
     ['empty-folder', /^empty-folder is a folder without an index file \(index\.ts, /],
     ['text.txt', /^text\.txt is not a module: its name must end in \.ts, /],
     ['nothing.mjs', /^nothing\.mjs exports no definitions\. Export what orchestration/],
     ['broken.mjs', /^broken\.mjs could not be loaded: Error: .*missing\.mjs/],
     ['throws.mjs', /^throws\.mjs could not be loaded: a fit$/],
-    ['syntax.ts', /^syntax\.ts could not be loaded: /],
+    ['syntax.ts', /^syntax\.ts could not be loaded: .*syntax\.ts:1:13: /],
+    ['fails.mjs', /^fails\.mjs could not be loaded: Error: at once, at .*fails\.mjs:2:7$/],
   ])('%s', async (name, message) => {
     expect(await problemOf(name)).toMatch(message);
   });

@@ -297,9 +297,13 @@ describe('what was done to it', () => {
   });
 
   test('it has ended: well, badly, by somebody', async () => {
-    expect((await explained(busy, await started('Echo'), 'completed')).sentence).toMatch(/it has completed at \d{4}-/);
+    expect((await explained(busy, await started('Echo'), 'completed')).sentence).toMatch(
+      / is Completed since \d{4}-[^ ]+Z: it has completed\.$/,
+    );
     const failed = await started('Fails');
-    expect((await explained(busy, failed, 'failed')).sentence).toContain('it failed with RangeError: no luck at 2');
+    expect((await explained(busy, failed, 'failed')).sentence).toMatch(
+      / is Failed since 2[^ ]+Z: it failed with RangeError: no luck\.$/,
+    );
     const poison = JSON.stringify({ errorType: 'PoisonInstance', message: '4 workers have died' });
     await pool.query('update instances set failure = $2 where instance_id = $1', [failed, poison]);
     const poisoned = await explained(busy, failed, 'poisoned');
@@ -307,7 +311,7 @@ describe('what was done to it', () => {
     expect(commandsOf(poisoned)).toEqual([`perdure rewind ${failed}`]);
     const ended = await started('WaitGo');
     await busy.client.terminate(ended, 'enough');
-    expect((await explained(busy, ended, 'terminated')).sentence).toContain('it was terminated: enough at 2');
+    expect((await explained(busy, ended, 'terminated')).sentence).toContain('it was terminated: enough.');
   });
 
   test('it is not there', async () => {

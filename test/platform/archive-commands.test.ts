@@ -53,8 +53,10 @@ test('export, purge, import; and what retention would remove, removes, and has r
     perdure(
       ...[
         'export',
-        '--instance-id-prefix',
+        '--prefix',
         'a-',
+        '--created-from',
+        '1h',
         '--with-history',
         '--output',
         'a.jsonl',
@@ -63,14 +65,14 @@ test('export, purge, import; and what retention would remove, removes, and has r
       ],
     ),
   ]);
-  expect(one).toMatchObject({ code: 0, errors: '1 instances.\n' });
+  expect(one).toMatchObject({ code: 0, errors: '1 instance was exported.\n' });
   expect(one.out.split('\n').map((line) => (line ? Object.keys(JSON.parse(line))[0] : ''))).toEqual([
     'perdure',
     'instanceId',
     'end',
     '',
   ]);
-  expect(all).toEqual({ code: 0, out: '', errors: '2 instances.\n' });
+  expect(all).toEqual({ code: 0, out: '', errors: '2 instances were exported.\n' });
   expect(await readFile(join(folder, 'a.jsonl'), 'utf8')).toMatch(/"closed":true[^]*"end":{"instances":2}}\n$/);
   await hub.client.purgeInstanceHistoryBy({ instanceIdPrefix: 'a-' });
   expect(await perdure('import', 'a.jsonl')).toEqual({ code: 0, out: '2 instances were imported.\n', errors: '' });
@@ -92,7 +94,7 @@ test('export, purge, import; and what retention would remove, removes, and has r
   expect(refused).toMatchObject({ code: 1, errors: expect.stringContaining('kept for ever (--retention 0)') });
   expect(none.out).toBe('Retention has not run in this task hub yet.\n');
   const now = await perdure('retention', '--now', '--retention-export', 'kept');
-  expect(now).toEqual({ code: 0, out: '2 instances were removed, 2 were written before.\n', errors: '' });
+  expect(now).toEqual({ code: 0, out: '2 instances were removed, 2 written before.\n', errors: '' });
   const [file = ''] = await readdir(join(folder, 'kept'));
   const [status, back] = await Promise.all([
     perdure('retention', '--json'),
@@ -107,7 +109,7 @@ test('export, purge, import; and what retention would remove, removes, and has r
 test('what cannot be done is said in a line', async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['export', '--instance', 'nobody'], /^perdure: There is no instance 'nobody' in task hub 'default'\.\n$/],
-    [['export', '--runtime-status', 'lost'], /^perdure: --runtime-status knows Pending, .*, not 'lost'\.\n$/],
+    [['export', '--status', 'lost'], /^perdure: .*'--status <list>'.* 'lost' is invalid\. Statuses are Pending, .*\n$/],
     [['import', 'nowhere.jsonl'], /^perdure: nowhere\.jsonl cannot be read .*\n$/],
     [['import', main], /^perdure: line 1: this is no .*\n$/],
   ];

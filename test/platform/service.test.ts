@@ -1,7 +1,7 @@
 /** The built service as a process: what it says, how it ends, and what it refuses. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -151,6 +151,16 @@ describe('what cannot start says so in one line and ends with 1', () => {
 
   test('a module that is not there', async () => {
     expect(await refusal(['start', './nothing.mjs'])).toContain('nothing.mjs');
+  });
+
+  test('a module that is wrong, with its line', async () => {
+    await writeFile(join(folder, 'syntax.mjs'), 'export const a = 1;\nexport const b = ;\n');
+    await writeFile(join(folder, 'imports.mjs'), "import './syntax.mjs';\n");
+    await writeFile(join(folder, 'misspelt.mjs'), "\nimport { orchestratoin } from './imports.mjs';\n");
+    await writeFile(join(folder, 'lacks.mjs'), "\nimport { nothing } from 'node:fs';\n");
+    const [deep, lacks] = await Promise.all(['misspelt.mjs', 'lacks.mjs'].map((name) => refusal(['start', name])));
+    expect(deep).toMatch(/misspelt\.mjs could not be loaded: SyntaxError: Unexpected token ';', at syntax\.mjs:2\n$/);
+    expect(lacks).toMatch(/ does not provide an export named 'nothing', at lacks\.mjs:2\n$/);
   });
 
   test('a port that is taken', async () => {

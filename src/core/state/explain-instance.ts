@@ -118,7 +118,10 @@ function sentenceOf(instance: OrchestrationInstance, reasons: readonly Reason[],
     .filter((one) => one !== undefined)
     .map((one) => withTimes(one, runtimeStatus, now));
   const more = others.length > 2 ? `, and ${others.length - 2} more` : '';
-  return `'${instanceId}' (${name}) is ${runtimeStatus}: ${parts.join('; ')}${more}.`;
+  const ended = isTerminal(runtimeStatus) ? first?.since : null;
+  const since = ended instanceof Date ? ` since ${ended.toISOString()}` : '';
+  // The message of an error may be a sentence itself.
+  return `'${instanceId}' (${name}) is ${runtimeStatus}${since}: ${`${parts.join('; ')}${more}`.replace(/\.$/, '')}.`;
 }
 
 function withTimes(
@@ -127,13 +130,9 @@ function withTimes(
   now: number,
 ): string {
   const from =
-    since === null
+    since === null || isTerminal(status) || kind === 'timer' || kind === 'retry' || kind === 'scheduled-start'
       ? ''
-      : isTerminal(status)
-        ? ` at ${since.toISOString()}`
-        : kind === 'timer' || kind === 'retry' || kind === 'scheduled-start'
-          ? ''
-          : `, for ${inWords(now - since.getTime())} (since ${since.toISOString()})`;
+      : `, for ${inWords(now - since.getTime())} (since ${since.toISOString()})`;
   if (until === null) return `${text}${from}`;
   const left = until.getTime() - now;
   return `${text}${from}, until ${until.toISOString()}${left > 0 ? ` (in ${inWords(left)})` : ''}`;

@@ -9,6 +9,7 @@ import { isHttpTrigger, type HttpTriggerDefinition } from '../../client/http-tri
 import { isTokenProvider, type TokenProviderDefinition } from '../../model/durable-http.ts';
 import { takeRegistrations } from '../../durable-functions/registrations.ts';
 import { isFunctionDefinition, type FunctionDefinition } from '../../model/functions.ts';
+import { describeLoadError } from './load-error.ts';
 import { shareOwnPackage } from './own-package.ts';
 
 /** What a set of modules defines. */
@@ -64,7 +65,8 @@ export async function loadFunctions(paths: readonly string[]): Promise<LoadedFun
 async function findFile(path: string): Promise<string> {
   const full = resolve(path);
   const kind = await kindOf(full);
-  if (kind === undefined) throw new Error(`${path} does not exist (looked for ${full}).`);
+  if (kind === undefined)
+    throw new Error(path === full ? `${path} does not exist.` : `${path} does not exist (looked for ${full}).`);
   if (kind === 'folder') {
     for (const extension of extensions) {
       const index = join(full, `index${extension}`);
@@ -87,11 +89,11 @@ async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
 }
 
 async function load(path: string, file: string, importModule: Import): Promise<object> {
+  const url = pathToFileURL(file).href;
   try {
-    return await importModule(pathToFileURL(file).href);
+    return await importModule(url);
   } catch (error) {
-    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new Error(`${path} could not be loaded: ${message.replace(/\s*\n\s*/g, ' ')}`, { cause: error });
+    throw new Error(`${path} could not be loaded: ${await describeLoadError(error, url)}`, { cause: error });
   }
 }
 

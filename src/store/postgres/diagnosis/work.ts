@@ -24,7 +24,7 @@ export async function judgeWorkers(client: pg.Client, t: Tables): Promise<readon
       : warn('workers', 'no worker lives: nothing moves', "start one: 'perdure start <module>'");
   const gone =
     dead === null
-      ? ok('dead-workers', 'no dead worker has anything')
+      ? ok('dead-workers', `no worker that died more than ${stuckAfter} ago still has work`)
       : warn(
           'dead-workers',
           `dead workers have work that nobody has taken over: ${dead.slice(0, 5).join(', ')}`,
@@ -58,7 +58,7 @@ export async function judgeBacklog(client: pg.Client, t: Tables): Promise<readon
   const stuck = rows.filter(({ listed }) => listed);
   return [
     unknown.length === 0
-      ? ok('names', 'live workers run every name that waits')
+      ? ok('names', `nothing waits longer than ${stuckAfter} for a worker that runs its name`)
       : warn(
           'names',
           `instances wait for names that no live worker runs: ${told(unknown)}`,
