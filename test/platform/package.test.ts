@@ -27,6 +27,7 @@ interface Manifest {
   readonly exports: Readonly<Record<string, unknown>>;
   readonly scripts: Readonly<Record<string, string>>;
   readonly engines: Readonly<Record<string, string>>;
+  readonly overrides: Readonly<Record<string, unknown>>;
 }
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 
@@ -172,6 +173,22 @@ test('nothing runs at its installation, and the lockfile fits', () => {
   expect(own?.devDependencies).toEqual(manifest.devDependencies);
   expect(own?.engines).toEqual(manifest.engines);
   expect(existsSync(join(installed, 'package-lock.json'))).toBe(false);
+});
+
+test('what comes with it runs on the oldest Node that it names, without overrides, which count here only', () => {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    readonly packages: Readonly<
+      Record<string, { readonly dev?: boolean; readonly engines?: { readonly node?: string } }>
+    >;
+  };
+  const shipped = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && dev !== true);
+  expect(shipped.length).toBeGreaterThan(100);
+  const tooNew = shipped.filter(([, { engines }]) => /^>=? ?2[1-9]|^\^2[1-9]\S*$/.test(engines?.node ?? ''));
+  expect(tooNew.map(([path]) => path)).toEqual([]);
+  const overridden = shipped.filter(([path]) =>
+    Object.hasOwn(manifest.overrides, path.split('node_modules/').at(-1) ?? ''),
+  );
+  expect(overridden.map(([path]) => path)).toEqual([]);
 });
 
 /** Nobody who uses them, in whatever product, owes more than a notice. */
