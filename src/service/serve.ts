@@ -72,10 +72,11 @@ async function start({ config, modules, logger, logDestination, parts, signal }:
     logger.debug({ err: error }, 'modules could not be loaded');
     throw moduleError(error);
   });
+  const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
+  signal.throwIfAborted();
+  // After the embedded database, which knows better why a second start beside the first one will not do.
   if (config.monitor !== undefined) await requireFreePort(config.monitor, '--monitor-port');
   if (config.http !== undefined) await requireFreePort(config.http);
-  signal.throwIfAborted();
-  const databaseUrl = config.databaseUrl ?? (await startEmbedded({ config, logger, parts }));
   signal.throwIfAborted();
   const hub = await startHub({
     config,

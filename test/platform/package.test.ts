@@ -1,7 +1,7 @@
 /** What is published: the tarball, as it arrives in somebody's empty project. */
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,16 +56,24 @@ function filesOf(folder: string): readonly string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 
-test('the tarball has what runs, its types, migrations, samples and pages, and nothing else', () => {
+test('the tarball has what runs, its types, migrations, samples and pages, and nothing else', async () => {
   const files = filesOf(installed);
   const sources = filesOf(join(root, 'src')).filter((path) => path.endsWith('.ts'));
   const built = sources.flatMap((path) => [path.replace(/\.ts$/, '.js'), path.replace(/\.ts$/, '.d.ts')]);
   expect(files.filter((path) => path.startsWith('dist/')).sort()).toEqual(built.map((path) => `dist/${path}`).sort());
   const rest = files.filter((path) => !path.startsWith('dist/'));
   const allowed =
-    /^(package\.json|README\.md|LICENSE|openapi\/openapi\.json|migrations\/\d{4}_\w+\.sql|docs\/.*\.md|samples\/[\w-]+\/.*)$/;
-  expect(rest.filter((path) => !allowed.test(path) || path.endsWith('.test.ts'))).toEqual([]);
+    /^(package\.json|(README|CHANGELOG|bench\/RESULTS|docs\/.*)\.md|LICENSE|openapi\/openapi\.json|migrations\/\d{4}_\w+\.sql|samples\/[\w-]+\/.*|deploy\/.*\.(json|ya?ml))$/;
+  expect(rest.filter((path) => !allowed.test(path))).toEqual([]);
   expect(rest.filter((path) => path.endsWith('.sql'))).toHaveLength(readdirSync(join(root, 'migrations')).length);
+
+  // What the pages lead to has come along; how to work on the project itself has not.
+  for (const page of rest.filter((path) => path.endsWith('.md'))) {
+    const text = await readFile(join(installed, page), 'utf8');
+    const links = [...text.matchAll(/\]\((?!\w+:)([^)#\s]+)/g)].map(([, link = '']) => join(dirname(page), link));
+    const dead = links.filter((link) => link !== 'CONTRIBUTING.md' && !existsSync(join(installed, link)));
+    expect([page, dead]).toEqual([page, []]);
+  }
 });
 
 test('publint finds nothing', async () => {
