@@ -2,6 +2,7 @@
 import type { MigrateRequest } from '../cli/commands/migrate.ts';
 import { readStoreConfig } from '../config.ts';
 import { packageVersion } from '../package-root.ts';
+import { openProgress } from '../progress.ts';
 import { migrate, planMigrations } from '../store/postgres/migrate.ts';
 import { databaseError } from './explain.ts';
 import { StartupError } from './startup-error.ts';
@@ -34,7 +35,12 @@ interface Said {
 }
 
 async function apply(at: Place): Promise<Said> {
-  const applied = await migrate(at);
+  // An index of a large table takes its time.
+  const { pending } = await planMigrations({ ...at, version: packageVersion() });
+  const progress = await openProgress(process.stderr, 'migrations applied', pending.length);
+  let done = 0;
+  const log = (): void => progress.to((done += 1));
+  const applied = await migrate({ ...at, log }).finally(() => progress.stop());
   const text =
     applied.length === 0 ? `schema ${at.schema} was up to date` : applied.map((name) => `applied ${name}`).join('\n');
   return { text: `${text}\n`, json: { applied } };

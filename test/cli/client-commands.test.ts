@@ -183,6 +183,13 @@ describe('explain', () => {
     );
     expect(await json(['explain', id])).toMatchObject({ kind: 'event', since: expect.stringMatching(/^\d{4}-.*Z$/) });
     expect(await cli(['explain', 'nobody'])).toMatchObject({ code: 3, out: '' });
+    expect((await cli(['explain', '@counter@a'])).errors).toMatch(
+      / is the id of an entity.*'perdure entities @counter@a'/,
+    );
+    // To be copied, also by who has no perdure but npx.
+    expect((await cli(['explain', id], { env: { npm_command: 'exec' } })).out).toContain(
+      '\n  npx perdure raise-event ',
+    );
   });
 });
 

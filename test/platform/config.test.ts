@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ConfigError, readConfig, type StartFlags } from '../../src/config.ts';
 import { defaultLimits } from '../../src/http/limits.ts';
+import { perdure } from '../cli/support.ts';
 
 const read = (flags: StartFlags = {}, env: Record<string, string> = {}) =>
   readConfig({ flags, env, isTerminal: false });
@@ -210,4 +212,22 @@ test('limits of what is stored come from flags and variables, and errors name bo
   expect(() => read({ maxInstanceIdLength: '257' })).toThrow(
     '--max-instance-id-length (PERDURE_MAX_INSTANCE_ID_LENGTH) must be a whole number from 32 to 256',
   );
+});
+
+test('the page lists every flag of start, with the default that --help says', async () => {
+  const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `(--[a-z-]+)[^|]*\|[^|]*\|([^|]*)\|/gm)];
+  const { out } = await perdure(['start', '--help']);
+  const help = out.replaceAll(/\s+/g, ' ');
+  const known = [...out.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag);
+  expect(rows.map(([, flag]) => flag).sort()).toEqual(known.sort());
+  const numbers = rows.flatMap(([, flag = '', text = '']) => {
+    const value = /^`?(\d+\w?)`?$/.exec(text.trim())?.[1];
+    return value === undefined ? [] : [[flag, value]];
+  });
+  expect(numbers.length).toBeGreaterThan(30);
+  for (const [flag, value] of numbers) {
+    const said = new RegExp(`${flag} .*?\\(default: (\\w+)\\)`).exec(help)?.[1];
+    expect([flag, said]).toEqual([flag, value]);
+  }
 });

@@ -19,15 +19,18 @@ export function explainCommand(at: Surroundings): Command {
         const explanation = await client.explain(instanceId);
         if (explanation === undefined) throw await unknownInstance(client, instanceId);
         if (json) printer.line(JSON.stringify(explanation));
-        else show(printer, explanation);
+        else show(printer, explanation, now.env);
         return !['completed', 'failed', 'poisoned', 'terminated'].includes(explanation.kind);
       }),
     );
 }
 
-function show(printer: Printer, { sentence, suggestions }: Explanation): void {
+function show(printer: Printer, { sentence, suggestions: all }: Explanation, env: Surroundings['env']): void {
   printer.line(visible(sentence));
-  if (suggestions.length === 0) return;
+  if (all.length === 0) return;
+  // Who came through npx has no perdure to copy the line to.
+  const before = env['npm_command'] === 'exec' ? 'npx ' : '';
+  const suggestions = all.map(({ command, effect }) => ({ command: before + command, effect }));
   const width = Math.max(...suggestions.map(({ command }) => command.length));
   for (const { command, effect } of suggestions) {
     const shown = visible(command);
