@@ -1,7 +1,7 @@
 /** The built service as a process: what it says, how it ends, and what it refuses. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,7 +158,16 @@ describe('what cannot start says so in one line and ends with 1', () => {
     await writeFile(join(folder, 'imports.mjs'), "import './syntax.mjs';\n");
     await writeFile(join(folder, 'misspelt.mjs'), "\nimport { orchestratoin } from './imports.mjs';\n");
     await writeFile(join(folder, 'lacks.mjs'), "\nimport { nothing } from 'node:fs';\n");
-    const [deep, lacks] = await Promise.all(['misspelt.mjs', 'lacks.mjs'].map((name) => refusal(['start', name])));
+    await mkdir(join(folder, 'common'));
+    await writeFile(join(folder, 'common/package.json'), '{ "type": "commonjs" }');
+    await writeFile(join(folder, 'common/module.js'), "\nimport 'node:fs';\n");
+    const names = ['misspelt.mjs', 'lacks.mjs'];
+    const [deep, lacks] = await Promise.all(names.map((name) => refusal(['start', name])));
+    const common = await run(['start', 'common/module.js']);
+    // Before it Node warns on its own.
+    expect(common.errors).toMatch(
+      /perdure: .* outside a module, at common\/module\.js:2\. .* name it \.mjs, or .*package\.json\n$/,
+    );
     expect(deep).toMatch(/misspelt\.mjs could not be loaded: SyntaxError: Unexpected token ';', at syntax\.mjs:2\n$/);
     expect(lacks).toMatch(/ does not provide an export named 'nothing', at lacks\.mjs:2\n$/);
   });

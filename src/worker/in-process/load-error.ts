@@ -12,7 +12,15 @@ export async function describeLoadError(error: unknown, url: string): Promise<st
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const text = message.replace(/\s*\n\s*/g, ' ');
   const place = error instanceof Error ? await placeOf(error, url) : undefined;
-  return place === undefined || text.includes(place) ? text : `${text}, at ${place}`;
+  const placed = place === undefined || text.includes(place) ? text : `${text}, at ${place}`;
+  return error instanceof SyntaxError && isReadAsCommonJs(error) ? `${placed}${commonJsFix}` : placed;
+}
+
+const commonJsFix = '. Node reads this file as CommonJS: name it .mjs, or write "type": "module" into package.json';
+
+/** What Node says of an ES module in a package of another type, which `npm init` makes. */
+function isReadAsCommonJs({ message }: Error): boolean {
+  return message === 'Cannot use import statement outside a module' || message === "Unexpected token 'export'";
 }
 
 async function placeOf(error: Error, url: string): Promise<string | undefined> {
