@@ -51,6 +51,8 @@ function fixOf({ code, message }: DurableError): string {
       return message.includes('could not be reached')
         ? " Start one with 'perdure start', or say where it is with --url (PERDURE_URL)."
         : '';
+    case 'InstanceNotTerminal':
+      return `${message.endsWith('.') ? '' : '.'} 'perdure terminate' ends it.`;
     case 'StoreUnavailable':
       return " The service runs without its database; 'perdure doctor' looks at it.";
     default:

@@ -207,7 +207,10 @@ describe('verbs on one instance', () => {
     expect(await ok(['terminate', restarted, '--reason', 'done'])).toBe(`${restarted} terminated\n`);
     await service.api.reach(restarted, 'Terminated');
     expect(await json(['restart', restarted, '--same-id'])).toEqual({ instanceId: restarted });
-    expect((await cli(['purge', restarted])).code).toBe(4);
+    expect(await cli(['purge', restarted])).toMatchObject({
+      code: 4,
+      errors: expect.stringMatching(/\. 'perdure terminate' ends it\.\n$/),
+    });
     expect(await ok(['purge', id, '--dry-run'])).toBe(`${id} would be purged\n`);
     expect(await ok(['purge', id])).toBe(`${id} purged\n`);
     expect((await cli(['purge', id])).code).toBe(3);
