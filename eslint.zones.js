@@ -243,6 +243,8 @@ export const zones = [
   {
     files: 'service',
     src: [
+      'calm-log.ts',
+      'store/postgres/errors.ts',
       'model',
       'store/embedded',
       'store/postgres/diagnosis',

@@ -1,14 +1,15 @@
 /** A log that says little while the database is away: everybody who needs it notices, again and again. */
 import type { Logger } from 'pino';
 
-/** A process has some threads, each with a log of its own, and together they say no more than a line a second. */
-const everyMs = 5_000;
+/** A process has a thread or some, each with a log of its own, and together they say no more than a line a second. */
+const defaultEveryMs = 5_000;
 
 /**
  * The same logger, which lets through one warning of an outage in a while, with the number of those that it has kept back.
  * @param isOutage tells whether an error is one of an outage
+ * @param everyMs the while, in ms. Default 5,000
  */
-export function calmLog(logger: Logger, isOutage: (error: unknown) => boolean): Logger {
+export function calmLog(logger: Logger, isOutage: (error: unknown) => boolean, everyMs = defaultEveryMs): Logger {
   let saidAt = -Infinity;
   let keptBack = 0;
   function warn(this: Logger, ...args: readonly unknown[]): void {

@@ -95,6 +95,8 @@ export interface EntityContents {
   readonly readAt: number;
   /** Messages that cannot be read, with the reason. */
   readonly unreadable: readonly { readonly id: string; readonly reason: string }[];
+  /** It is too much to be read with others; then the rest is not to be relied on. */
+  readonly isHeavy?: boolean;
 }
 
 /** One operation to be run. */

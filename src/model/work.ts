@@ -69,12 +69,14 @@ export interface ClaimContents {
   readonly messages: readonly Message[];
   /** The current execution's history; empty when the reader said that it has it. */
   readonly history: readonly HistoryEvent[];
-  /** Ids of scheduled activities that wait in the activities queue. Read only for instances taken over. */
+  /** Ids of scheduled activities that wait in the activities queue, or whose end waits here. Read only for instances taken over. */
   readonly queuedTaskIds: readonly number[];
   /** The database's time of the read, milliseconds since 1970. */
   readonly readAt: number;
   /** Why what is stored cannot be read; then the rest is not to be relied on. */
   readonly unreadable?: string;
+  /** It is too much to be read with others; then the rest is not to be relied on. */
+  readonly isHeavy?: boolean;
 }
 
 /** A first turn that leaves nothing but events: it waits, for local activities or for what comes. */

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { StartRequest } from '../cli/commands/start.ts';
+import { calmLog } from '../calm-log.ts';
 import { readConfig, type Config, type HttpConfig } from '../config.ts';
 import type { MonitorConfig } from '../listen-config.ts';
 import { createMonitor } from '../http/monitor.ts';
 import { createServer } from '../http/server.ts';
 import type { LogDestination } from '../log-output.ts';
 import { createLogger, openLog } from '../logger.ts';
+import { isOutage } from '../store/postgres/errors.ts';
 import { openTaskHub, type TaskHub } from '../task-hub.ts';
 import { loadFunctions, type LoadedFunctions } from '../worker/in-process/load-functions.ts';
 import { announce } from './announcement.ts';
@@ -113,6 +115,7 @@ async function startHub(
   },
 ): Promise<TaskHub> {
   const { config, databaseUrl, modules, loaded, telemetry, logger, logDestination, parts, signal } = options;
+  const calm = calmLog(logger, isOutage);
   const hub = openTaskHub(
     {
       ...hubSettings(config),
@@ -127,7 +130,7 @@ async function startHub(
       retention: config.retention,
       ...(config.webhookSecret === undefined ? {} : { webhookSecret: config.webhookSecret }),
       ...(telemetry === undefined ? {} : { spanIds: telemetry.spanIds }),
-      logger,
+      logger: calm,
     },
     config.workers === 0
       ? undefined
@@ -143,7 +146,7 @@ async function startHub(
             // The embedded database belongs to this process: whoever worked on it before is gone.
             endOtherLeases: config.databaseUrl === undefined,
             thread: { config, databaseUrl, modules },
-            log: logger,
+            log: calm,
             writeLog: (line) => void logDestination.write(line),
           }),
   );

@@ -347,13 +347,21 @@ export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInst
   takeBackInstances(workerId: WorkerId, keys: readonly InstanceKey[]): Promise<readonly Claim[]>;
   /** The turn of an instance has committed after all: what was counted against it is forgotten. */
   forgetStrikes(key: InstanceKey): Promise<void>;
-  /** Reads, without locks, what waits for owned instances: their visible messages, and history where it is not known. */
+  /**
+   * Reads, without locks, what waits for owned instances: their visible messages, and history where it is not known. One of
+   * which too much waits to be read with others comes back as heavy: it is to be read alone, as `whole`.
+   */
   readClaimed(
-    requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
+    requests: readonly {
+      readonly key: InstanceKey;
+      readonly withHistory: boolean;
+      readonly withTasks: boolean;
+      readonly whole?: boolean;
+    }[],
   ): Promise<readonly ClaimContents[]>;
   /** The same for entities: their visible messages, and what is stored of them where it is not known. */
   readEntities(
-    requests: readonly { readonly key: InstanceKey; readonly withRecord: boolean }[],
+    requests: readonly { readonly key: InstanceKey; readonly withRecord: boolean; readonly whole?: boolean }[],
   ): Promise<readonly EntityContents[]>;
   /** Writes batches of many entities in one statement, each under its own fence. Outcomes in the order given. */
   commitEntities(workerId: WorkerId, commits: readonly EntityCommit[]): Promise<readonly CommitOutcome[]>;

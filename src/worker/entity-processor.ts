@@ -6,6 +6,7 @@
 import type { Logger } from 'pino';
 import { closeEntityTurn, failOperations, isEmpty, newEntity, openEntityTurn } from '../core/state/entity-turn.ts';
 import { Batcher } from '../flow/batcher.ts';
+import { Turnstile } from '../flow/turnstile.ts';
 import type { Clock } from '../flow/clock.ts';
 import { isEntityInstanceId } from '../model/entity-id.ts';
 import type { EntityBatchOutcome, EntityCommit, EntityContents, EntityOperation } from '../model/entity-work.ts';
@@ -21,6 +22,8 @@ import { forgiveTurn } from './strikes.ts';
 import { wakeTargets } from './wake.ts';
 
 const maxBackOffMs = 5_000;
+/** Batches under way, at most, of entities for which more waits than is read together. */
+const maxHeavyBatches = 2;
 const maxOperations = 1_000;
 const maxCommits = 1_000;
 const maxCommitWeight = 16 * 1_048_576;
@@ -49,6 +52,7 @@ export class EntityProcessor {
   readonly #reader: Batcher<Parameters<WorkerStore['readEntities']>[0][number], EntityContents>;
   readonly #committer: Batcher<EntityCommit, CommitOutcome>;
   readonly #remover: Batcher<EmptyEntity, 'tried'>;
+  readonly #heavy = new Turnstile(maxHeavyBatches);
   #batches = 0;
   #stopping = false;
   #quiet: (() => void)[] = [];
@@ -122,7 +126,20 @@ export class EntityProcessor {
     live.inboxWaiting = false;
     live.takenOver = false;
     const { instance } = live;
-    const contents = await this.#reader.add({ key: instance.key, withRecord: live.entity === undefined });
+    const request = { key: instance.key, withRecord: live.entity === undefined };
+    const light = await this.#reader.add(request);
+    if (light.isHeavy !== true) return this.#turnWith(live, light);
+    const leave = await this.#heavy.enter();
+    try {
+      const [contents] = await this.#readAll([{ ...request, whole: true }]);
+      if (contents !== undefined) await this.#turnWith(live, contents);
+    } finally {
+      leave();
+    }
+  }
+
+  async #turnWith(live: LiveInstance, contents: EntityContents): Promise<void> {
+    const { instance } = live;
     this.#options.clock.observe(contents.readAt);
     if (!live.owned) return;
     const record = (live.entity ??= { record: contents.record ?? newEntity }).record;

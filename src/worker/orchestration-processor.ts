@@ -166,19 +166,15 @@ export class OrchestrationProcessor {
   async #handOver(live: LiveInstance, lostTasks: readonly number[]): Promise<boolean> {
     live.busy = true;
     live.inboxWaiting = false;
-    await this.#reader.read(live);
+    await this.#reader.read(live).finally(() => this.#reader.end(live.instance.key));
     const state = live.memory?.state;
     if (state === undefined) return false;
-    const opened = openTurn(state, { messages: [], local: [], now: this.#options.clock.now(), lostTasks });
+    const { clock, limits, newExecutionId } = this.#options;
+    const opened = openTurn(state, { messages: [], local: [], now: clock.now(), lostTasks });
     if ('discard' in opened) return true;
     const { commit } = closeTurn({
-      instance: live.instance,
-      state,
-      opened,
-      lostTasks,
+      ...{ instance: live.instance, state, opened, lostTasks, limits, newExecutionId },
       hasMore: false,
-      limits: this.#options.limits,
-      newExecutionId: this.#options.newExecutionId,
     });
     return (await this.#committer.commit(commit)).kind === 'committed';
   }
@@ -203,6 +199,7 @@ export class OrchestrationProcessor {
 
   #turnOver(live: LiveInstance): void {
     live.busy = false;
+    this.#reader.end(live.instance.key);
     this.#endTurn(live);
   }
 

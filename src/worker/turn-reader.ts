@@ -1,7 +1,8 @@
 /** What a turn begins with: the inbox and, where nothing is remembered, the history. Many instances share a read. */
 import type { Logger } from 'pino';
 import { Batcher } from '../flow/batcher.ts';
-import type { ClaimContents } from '../model/work.ts';
+import { Turnstile } from '../flow/turnstile.ts';
+import type { ClaimContents, InstanceKey } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import { weightOfEvents } from './committer.ts';
 import type { DatabaseClock } from './database-clock.ts';
@@ -12,6 +13,8 @@ import { timersOf } from './turn-tracing.ts';
 type ReadRequest = Parameters<WorkerStore['readClaimed']>[0][number];
 
 const maxBackOffMs = 5_000;
+/** Turns under way, at most, that began with more than is read together: so memory does not depend on how many there are. */
+const maxHeavyTurns = 2;
 
 interface TurnReaderOptions {
   readonly store: WorkerStore;
@@ -23,6 +26,8 @@ interface TurnReaderOptions {
 export class TurnReader {
   readonly #options: TurnReaderOptions;
   readonly #batcher: Batcher<ReadRequest, ClaimContents>;
+  readonly #heavy = new Turnstile(maxHeavyTurns);
+  readonly #places = new Map<InstanceKey, () => void>();
   #stopping = false;
 
   constructor(options: TurnReaderOptions) {
@@ -47,11 +52,9 @@ export class TurnReader {
     }
     if (!live.inboxWaiting && !live.takenOver && !cold) return undefined;
     live.inboxWaiting = false;
-    const contents = await this.#batcher.add({
-      key: instance.key,
-      withHistory: cold && instance.sequence > 0,
-      withTasks: live.takenOver,
-    });
+    const request = { key: instance.key, withHistory: cold && instance.sequence > 0, withTasks: live.takenOver };
+    const light = await this.#batcher.add(request);
+    const contents = light.isHeavy === true ? await this.#readAlone(request) : light;
     clock.observe(contents.readAt);
     if (cold && contents.unreadable === undefined) {
       live.weight = weightOfEvents(contents.history);
@@ -67,6 +70,22 @@ export class TurnReader {
       }
     }
     return contents;
+  }
+
+  /** Waits until few others have as much in memory. */
+  async #readAlone(request: ReadRequest): Promise<ClaimContents> {
+    const { key } = request;
+    this.end(key);
+    this.#places.set(key, await this.#heavy.enter());
+    const [contents] = await this.#readAll([{ ...request, whole: true }]);
+    if (contents === undefined) throw new Error('a read returned nothing');
+    return contents;
+  }
+
+  /** What was read for a turn is not needed any more. */
+  end(key: InstanceKey): void {
+    this.#places.get(key)?.();
+    this.#places.delete(key);
   }
 
   /** Goes on trying while the database is away: the turns that wait for it hold results that exist nowhere else. */

@@ -7,30 +7,37 @@ import { testDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service.ts';
 
 const database = await testDatabase();
+const large = 'x'.repeat(4_000_000);
+const waiting: string[] = [];
+
+function startSmallService(flags: readonly string[] = []) {
+  const heapMb = 224;
+  return startService({
+    modules: ['test/faults/fixtures/work.mjs'],
+    nodeFlags: [`--max-old-space-size=${heapMb}`, '--max-semi-space-size=8'],
+    flags: ['--database-url', database.url, '--poll-ms', '100', '--max-worker-heap-mb', String(heapMb), ...flags],
+  });
+}
 
 beforeAll(() => {
   build({ onlyIfStale: true, quiet: true });
 }, 240_000);
 
 it('F76 more payloads at the size limit than fit into memory: nothing ends for want of it, and small requests are answered meanwhile', async () => {
-  const heapMb = 224;
-  const service = await startService({
-    modules: ['test/faults/fixtures/work.mjs'],
-    nodeFlags: [`--max-old-space-size=${heapMb}`, '--max-semi-space-size=8'],
-    flags: ['--database-url', database.url, '--poll-ms', '100', '--max-worker-heap-mb', String(heapMb)],
-  });
+  const service = await startSmallService();
   const orchestrators = `${management(service.url)}/orchestrators`;
-  const large = 'x'.repeat(4_000_000);
   // Each stays, waiting for an event: together they are more than the heap of any thread.
   let left = 40;
   const statuses: number[] = [];
   const sending = Promise.all(
     Array.from({ length: 6 }, async () => {
       while (left > 0) {
-        const { status } = await send('POST', `${orchestrators}/Wait`, large);
+        const { status, body } = await send('POST', `${orchestrators}/Wait`, large);
         statuses.push(status);
-        if (status === 202) left -= 1;
-        else await pause(100);
+        if (status === 202) {
+          left -= 1;
+          waiting.push(String(body.id));
+        } else await pause(100);
       }
     }),
   );
@@ -50,5 +57,27 @@ it('F76 more payloads at the size limit than fit into memory: nothing ends for w
     what: 'a small one to complete',
   });
   // Neither the process nor a thread of it ended.
+  expect(service.output()).not.toMatch(/out of memory|is ended|has ended/i);
+}, 120_000);
+
+it('F76 histories and an inbox that are more than fit into memory: they are read a part at a time', async () => {
+  const untilAccepted = async (url: string, body?: unknown): Promise<void> => {
+    while ((await send('POST', url, body)).status !== 202) await pause(100);
+  };
+  // Nobody works while they come.
+  const front = await startSmallService(['--workers', '0']);
+  const [first = '', ...others] = waiting.map((id) => `${management(front.url)}/instances/${id}/raiseEvent/go`);
+  await Promise.all(others.map((url) => untilAccepted(url, 1)));
+  let left = 40;
+  const flood = Array.from({ length: 3 }, async () => {
+    while ((left -= 1) >= 0) await untilAccepted(first, large);
+  });
+  await Promise.all(flood);
+  await front.end('SIGKILL');
+  const service = await startSmallService();
+  for (const id of waiting) {
+    const url = `${management(service.url)}/instances/${id}?showInput=false`;
+    await reach(url, ({ runtimeStatus }) => runtimeStatus === 'Completed', { what: `${id} to complete` });
+  }
   expect(service.output()).not.toMatch(/out of memory|is ended|has ended/i);
 }, 120_000);

@@ -101,6 +101,7 @@ export function auditHooks(access: Access, operation: AuditedOperation): AuditHo
       if (audit === undefined || audit.isStored) return payload;
       const end = { outcome: outcomeOf(reply.statusCode), detail: detailOf(audit.entry, reply.statusCode, payload) };
       if (audit.isMoot(end.outcome)) return payload;
+      if (audit.begunAs === undefined && wasNotTried(end.outcome, payload)) return payload;
       try {
         if (audit.begunAs === undefined) await access.record({ ...audit.entry, ...end });
         else await access.finish(audit.begunAs, end);
@@ -154,6 +155,11 @@ function filtersOf(request: FastifyRequest): string {
 export function withoutKey(tail: string): string {
   const parts = tail.slice(1).split('&');
   return parts.filter((part) => !/^\s*(?:%63|c)(?:%6f|o)(?:%64|d)(?:%65|e)\s*=/i.test(part)).join('&');
+}
+
+/** The database was away and nothing was done: it would not take the record either, nor would the caller wait for it. */
+function wasNotTried(outcome: AuditOutcome, payload: unknown): boolean {
+  return outcome === 'failed' && typeof payload === 'string' && payload.includes('"ExceptionType":"StoreUnavailable"');
 }
 
 function outcomeOf(status: number): AuditOutcome {

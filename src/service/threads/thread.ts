@@ -36,6 +36,8 @@ const shared = new SharedState(data.shared);
 const contexts = new AsyncLocalStorage<Culprit>();
 const outbox = new Outbox<FromThread>((messages) => port.postMessage(messages));
 const post = (message: FromThread): void => outbox.post(message);
+/** How long one of them alone is quiet about an outage that it has told of, in ms. */
+const quietMs = 5_000;
 const logger = calmLog(
   createLogger(
     data.config.log,
@@ -43,6 +45,7 @@ const logger = calmLog(
     { traced: data.config.traces !== undefined },
   ),
   isOutage,
+  quietMs * Math.max(1, data.config.workers),
 );
 
 setInterval(() => shared.beat(), data.beatMs);

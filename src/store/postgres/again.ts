@@ -1,7 +1,7 @@
 /** Calls, mostly of clients, that lost a deadlock or their connection. Turns have their own way (`turn-commits.ts`). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableError } from '../../model/errors.ts';
-import { isConnectionError, isResourceError, isRetryable, isUnavailable } from './errors.ts';
+import { isConnectionError, isReadOnly, isResourceError, isRetryable, isUnavailable } from './errors.ts';
 
 const maxTries = 5;
 /** How long a call waits for a database that went away under it. */
@@ -21,14 +21,16 @@ export async function again<Result>(
     try {
       return await run();
     } catch (error) {
-      const lost = isConnectionError(error);
+      const isRefused = isReadOnly(error);
+      const lost = isConnectionError(error) && !isRefused;
       unsure ||= lost;
       const isAway = unsure && (lost || isUnavailable(error));
       const mayRepeat = options.repeatAfterConnectionLoss || !unsure;
       const hasTime = performance.now() - begun < maxRepeatMs;
-      if (!mayRepeat || !hasTime || !(isAway || (isRetryable(error) && attempt < maxTries))) {
+      const mayPass = isRetryable(error) || isRefused;
+      if (!mayRepeat || !hasTime || !(isAway || (mayPass && attempt < maxTries))) {
         // What is said of a later try proves nothing about an earlier one.
-        if (!unsure || !(isAway || isRetryable(error) || isResourceError(error))) throw error;
+        if (!unsure || !(isAway || mayPass || isResourceError(error))) throw error;
         throw new DurableError(
           'OutcomeUnknown',
           'The connection to the database was lost while the call was carried out. It may or may not have been: look before you repeat it.',

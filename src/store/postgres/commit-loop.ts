@@ -11,6 +11,7 @@ import {
   isLockTimeout,
   isMemberError,
   isOutOfTime,
+  isReadOnly,
   isResourceError,
   isRetryable,
   isUnavailable,
@@ -66,7 +67,7 @@ export async function commitAll<Member extends Keyed>(
       }
       // Handed back: whoever owns it finds it without having it, and begins anew with what is stored.
       if (locked >= maxLockedTries && !unsure) return outcomes;
-      if (isConnectionError(error)) unsure = true;
+      if (isConnectionError(error)) unsure ||= !isReadOnly(error);
       else if (!isRetryable(error) && !isUnavailable(error) && !isResourceError(error)) throw error;
       const pauseMs = Math.min(maxBackOffMs, 25 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
       await delay(pauseMs, undefined, { signal: closing });

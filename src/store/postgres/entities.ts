@@ -8,8 +8,8 @@ import type { EmptyEntity, WorkerStore } from '../store.ts';
 import { again } from './again.ts';
 import { commitAll } from './commit-loop.ts';
 import { entityCommit, type CommitRow } from './entity-commit-statement.ts';
-import { readMessagesText } from './orchestrations.ts';
-import { toEntityMessage, type MessageRow } from './rows.ts';
+import { hasMessage, heavyBytes, lightBytes, readMessagesText, type InboxRow } from './orchestrations.ts';
+import { toEntityMessage } from './rows.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 import { compareKeys } from './turn-commits.ts';
 
@@ -100,8 +100,6 @@ interface RecordRow {
   readonly parked: number;
 }
 
-type InboxRow = (MessageRow | { readonly instance_key: string; readonly id: null }) & { readonly now: number };
-
 export class Entities {
   readonly #runner: Runner;
   readonly #tables: Tables;
@@ -117,14 +115,18 @@ export class Entities {
   }
 
   async read(requests: Parameters<WorkerStore['readEntities']>[0]): Promise<readonly EntityContents[]> {
+    const isWhole = requests.some((request) => request.whole === true);
     const cold = requests.filter((request) => request.withRecord).map((request) => request.key);
     const [messages, records] = await Promise.all([
       this.#runner.rows<InboxRow>(this.#sql.readMessages, [
         requests.map((request) => request.key),
         requests.map(() => maxMessages),
+        isWhole ? heavyBytes : lightBytes,
+        isWhole,
       ]),
       cold.length === 0 ? [] : this.#runner.rows<RecordRow>(this.#sql.readRecords, [cold]),
     ]);
+    const heavy = new Set<InstanceKey>();
     const found = new Map(
       requests.map(({ key }) => [key, { messages: [] as EntityMessage[], unreadable: [] as Bad[] }]),
     );
@@ -132,7 +134,11 @@ export class Entities {
     for (const row of messages) {
       readAt = row.now;
       const contents = found.get(row.instance_key);
-      if (row.id === null || contents === undefined) continue;
+      if (contents === undefined) continue;
+      if (!hasMessage(row)) {
+        if (row.id !== null) heavy.add(row.instance_key);
+        continue;
+      }
       try {
         contents.messages.push(toEntityMessage(row));
       } catch (error) {
@@ -142,7 +148,8 @@ export class Entities {
     const byKey = new Map(records.map((row) => [row.instance_key, toRecord(row)]));
     return [...found].map(([key, contents]) => {
       const record = byKey.get(key);
-      return { key, ...contents, readAt, ...(record === undefined ? {} : { record }) };
+      const isHeavy = heavy.has(key) ? { isHeavy: true } : {};
+      return { key, ...contents, readAt, ...(record === undefined ? {} : { record }), ...isHeavy };
     });
   }
 

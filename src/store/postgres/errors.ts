@@ -32,8 +32,13 @@ export function isConnectionError(error: unknown): boolean {
     code.startsWith('08') || // connection exception
     code.startsWith('57P') || // shutdown, crash, cannot connect now
     code === '53300' || // too many connections
-    code === '25006' // read-only: a standby after failover
+    isReadOnly(error) // a standby after failover
   );
+}
+
+/** Whether the server refused to write: nothing was executed, and another one may have taken its place (F51). */
+export function isReadOnly(error: unknown): boolean {
+  return errorCode(error) === '25006';
 }
 
 /** Whether the database could not be reached at all, so that nothing was sent. */

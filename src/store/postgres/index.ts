@@ -29,7 +29,7 @@ import { impatient, poolForKysely, Pools } from './pools.ts';
 import { PostgresRetention } from './retention.ts';
 import { SchemaGate } from './schema-gate.ts';
 import { Server, ServerChangedError } from './server.ts';
-import { Runner, schemaTag, statement, tablesOf } from './sql.ts';
+import { type Connections, Runner, schemaTag, statement, tablesOf } from './sql.ts';
 import { Supervision } from './supervision.ts';
 import { TurnCommits } from './turn-commits.ts';
 import { Webhooks } from './webhooks.ts';
@@ -149,9 +149,13 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   };
   const notifications = options.notifications ?? listen();
 
-  const listings = new Listings(
-    new Kysely<Database>({ dialect: new PostgresDialect({ pool: poolForKysely(guarded) }) }).withSchema(schema),
-  );
+  const listingsOn = (connections: Connections): Listings =>
+    new Listings(
+      new Kysely<Database>({ dialect: new PostgresDialect({ pool: poolForKysely(connections) }) }).withSchema(schema),
+    );
+  // For what callers over HTTP wait for.
+  const soonOrNever = impatient(guarded, maxImpatienceMs);
+  const inHaste = forClients.on(soonOrNever);
   const orchestrations = new Orchestrations(forWorkers, tables);
   const closing = new AbortController();
   const turnCommits = new TurnCommits(forWorkers, tables, closing.signal);
@@ -166,14 +170,15 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
   const ping = async (): Promise<void> => {
     await forHealth.rows(pinged, []);
   };
-  const parts = { tables, notifications, listings, closing: closing.signal, ping };
+  const parts = { tables, notifications, listings: listingsOn(guarded), closing: closing.signal, ping };
   const client = clientStore(forClients, parts);
-  const hasty = clientStore(forClients.on(impatient(guarded, maxImpatienceMs)), {
+  const hasty = clientStore(inHaste, {
     ...parts,
+    listings: listingsOn(soonOrNever),
     patience: { waitMs: maxImpatienceMs, outcomeMs: maxOutcomeMs },
   });
   // Listings are read beside the transaction: nothing that is carried out once asks for one.
-  const once = new Once(forClients, tables, (connections) => {
+  const once = new Once(inHaste, tables, (connections) => {
     const waiting: WorkNotification[] = [];
     const bus: NotificationBus = {
       publish: (notification) => void waiting.push(notification),
@@ -196,7 +201,7 @@ export function openPostgresStore(options: PostgresStoreOptions): PostgresStore 
     supervision,
     fitsSchema: (maxAgeMs) => gate.look(forLeases, maxAgeMs),
     checks: new PostgresChecks(forClients, schema),
-    access: new PostgresAccess(forClients, tables),
+    access: new PostgresAccess(inHaste, tables),
     metrics: new PostgresMetrics(forClients, tables, {
       schema,
       pools: options.pool

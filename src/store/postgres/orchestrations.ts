@@ -2,6 +2,7 @@
  * What workers do with instances before and beside their turns: claim, read, give up. Writing turns is next door in
  * `turn-commits.ts`, the activities queue in `activities.ts`, what clients do in `instances.ts`.
  */
+import { getHeapStatistics } from 'node:v8';
 import type { Claim, ClaimContents, InstanceKey, WorkerId } from '../../model/work.ts';
 import type { ExecutionStarted, HistoryEvent } from '../../model/history.ts';
 import type { Tags } from '../../model/instance.ts';
@@ -18,6 +19,7 @@ import {
   strikesOf,
   suspectFilter,
   type Runner,
+  type Statement,
   type Tables,
 } from './sql.ts';
 
@@ -27,19 +29,29 @@ const maxMessagesPerTurn = 1_000;
 const claimColumns = `e.instance_key as key, i.instance_id, e.name, i.version, e.execution_id, e.status, e.sequence,
          e.crash_count, e.custom_status, i.parent, i.trace_context`;
 
-/** The visible messages of the instances ($1), so many of each ($2) in order; one row at least for each. */
+/**
+ * The visible messages of the instances ($1), so many of each ($2) in order; one row at least for each. They end with the one
+ * that goes beyond a size ($3): it is there without its event, unless the reader takes it whatever its size ($4). Lengths
+ * are known without reading what is stored apart.
+ */
 export function readMessagesText(t: Tables): string {
-  return `select k.key as instance_key, m.id, m.execution_id, m.event, ${nowMs} as now,
+  return `select k.key as instance_key, m.id, m.execution_id, ${nowMs} as now,
+       case when m.upto <= $3::bigint or $4::bool then m.event end as event,
        floor(extract(epoch from m.visible_at) * 1000)::float8 as visible_at
      from unnest($1::bigint[], $2::int[]) as k (key, take)
      left join lateral (
-       select * from ${t.messages} m
+       select m.*, sum(octet_length(m.event)) over (order by m.id rows unbounded preceding) as upto from ${t.messages} m
        where m.instance_key = k.key and m.visible_at <= now()
        order by m.id
        limit k.take
-     ) m on true
+     ) m on m.upto - octet_length(m.event) < $3::bigint
      order by k.key, m.id`;
 }
+
+/** What the messages, and the history, of one of many instances may have that are read together, in bytes. */
+export const lightBytes = 262_144;
+/** What is taken at once of the inbox of an instance that is read alone; less of a small heap. One message at least is taken. */
+export const heavyBytes = Math.min(32 * 1_048_576, Math.floor(getHeapStatistics().heap_size_limit / 16));
 
 /** Leaves instances alone whose version is not served (a parameter). Only for workers that have met one: it costs a look each. */
 function servedOnly(t: Tables, parameter: string): string {
@@ -126,13 +138,31 @@ function statements(t: Tables) {
     readMessages: statement('read_messages', readMessagesText(t)),
     readHistory: statement(
       'read_history',
-      `select h.instance_key, h.events
+      `select h.instance_key, case when h.upto <= $2::bigint then h.events end as events
        from unnest($1::bigint[]) as k (key)
        cross join lateral (select * from ${t.executions} e where e.instance_key = k.key limit 1) e
        cross join lateral (
-         select * from ${t.history} h where h.instance_key = k.key and h.sequence > e.first_sequence order by h.sequence
+         select h.*, sum(octet_length(h.events)) over (order by h.sequence rows unbounded preceding) as upto
+         from ${t.history} h where h.instance_key = k.key and h.sequence > e.first_sequence order by h.sequence
        ) h
+       where h.upto - octet_length(h.events) < $2::bigint
        order by h.instance_key, h.sequence`,
+    ),
+    // Activities whose end waits in the inbox: by how a message begins, as it may be long.
+    readEndedTasks: statement(
+      'read_ended_tasks',
+      `select m.instance_key, m.task::int as task_scheduled_id
+       from unnest($1::bigint[]) as k (key)
+       cross join lateral (select * from ${t.executions} e where e.instance_key = k.key limit 1) e
+       cross join lateral (
+         select m.instance_key,
+           substring(left(m.event, 80) from '^{"type":"Task(?:Completed|Failed)","taskScheduledId":([0-9]+)') as task
+         from ${t.messages} m
+         where m.instance_key = k.key and m.visible_at <= now()
+           and (m.execution_id is null or m.execution_id = e.execution_id)
+         offset 0
+       ) m
+       where m.task is not null`,
     ),
     readQueuedTasks: statement(
       'read_queued_tasks',
@@ -169,6 +199,7 @@ interface Contents {
   readonly history: HistoryEvent[];
   readonly queuedTaskIds: number[];
   unreadable?: string;
+  isHeavy?: boolean;
 }
 
 function emptyContents(): Contents {
@@ -185,11 +216,18 @@ function take(contents: Contents | undefined, read: (contents: Contents) => void
   }
 }
 
-/** A row for each instance at least: one without a message where the inbox is empty. */
-type InboxRow = (MessageRow | { readonly instance_key: string; readonly id: null }) & { readonly now: number };
+/** Others are read with it: that comes when it is read alone. */
+function tooMuch(contents: Contents | undefined): void {
+  if (contents !== undefined) contents.isHeavy = true;
+}
 
-function hasMessage(row: InboxRow): row is MessageRow & { readonly now: number } {
-  return row.id !== null;
+/** A row for each instance at least: one without a message where the inbox is empty. */
+export type InboxRow = (
+  MessageRow | { readonly instance_key: string; readonly id: string | null; readonly event: null }
+) & { readonly now: number };
+
+export function hasMessage(row: InboxRow): row is MessageRow & { readonly now: number } {
+  return row.event !== null;
 }
 
 export class Orchestrations {
@@ -230,41 +268,49 @@ export class Orchestrations {
     return (await this.#runner.rows<ClaimRow>(this.#sql.takeBack, [workerId, sorted])).map((row) => toClaim(row, true));
   }
 
-  async read(
-    requests: readonly { readonly key: InstanceKey; readonly withHistory: boolean; readonly withTasks: boolean }[],
-  ): Promise<readonly ClaimContents[]> {
+  async read(requests: Parameters<WorkerStore['readClaimed']>[0]): Promise<readonly ClaimContents[]> {
+    const isWhole = requests.some((request) => request.whole === true);
     const cold = requests.filter((request) => request.withHistory).map((request) => request.key);
     const orphans = requests.filter((request) => request.withTasks).map((request) => request.key);
-    // Before the messages: a task that completes in between is then seen twice rather than not at all.
-    const queued =
-      orphans.length === 0
-        ? []
-        : await this.#runner.rows<{ instance_key: string; task_scheduled_id: number }>(this.#sql.readQueuedTasks, [
-            orphans,
-          ]);
+    // One after the other: a task that completes in between is then seen twice rather than not at all.
+    const queued = await this.#readTasks(this.#sql.readQueuedTasks, orphans);
+    const ended = await this.#readTasks(this.#sql.readEndedTasks, orphans);
     const [messages, history] = await Promise.all([
       this.#runner.rows<InboxRow>(this.#sql.readMessages, [
         requests.map((request) => request.key),
-        // Of an orphan all: which of its activities are lost is found by what is missing.
-        requests.map((request) => (request.withTasks ? 2_000_000_000 : maxMessagesPerTurn)),
+        requests.map(() => maxMessagesPerTurn),
+        isWhole ? heavyBytes : lightBytes,
+        isWhole,
       ]),
       cold.length === 0
         ? []
-        : this.#runner.rows<{ instance_key: string; events: string }>(this.#sql.readHistory, [cold]),
+        : this.#runner.rows<{ instance_key: string; events: string | null }>(this.#sql.readHistory, [
+            cold,
+            isWhole ? Number.MAX_SAFE_INTEGER : lightBytes,
+          ]),
     ]);
     const contents = new Map(requests.map((request) => [request.key, emptyContents()]));
     let readAt = 0;
     for (const row of messages) {
       readAt = row.now;
       if (hasMessage(row)) take(contents.get(row.instance_key), (found) => found.messages.push(toMessage(row)));
+      else if (row.id !== null) tooMuch(contents.get(row.instance_key));
     }
-    for (const row of history) {
-      take(contents.get(row.instance_key), (found) => {
-        for (const event of toEvents(row.events)) found.history.push(event);
-      });
+    for (const { instance_key: key, events } of history) {
+      if (events === null) tooMuch(contents.get(key));
+      else {
+        take(contents.get(key), (found) => {
+          for (const event of toEvents(events)) found.history.push(event);
+        });
+      }
     }
-    for (const row of queued) contents.get(row.instance_key)?.queuedTaskIds.push(row.task_scheduled_id);
+    for (const row of [...queued, ...ended]) contents.get(row.instance_key)?.queuedTaskIds.push(row.task_scheduled_id);
     return [...contents].map(([key, found]) => ({ key, ...found, readAt }));
+  }
+
+  async #readTasks(what: Statement, orphans: readonly InstanceKey[]) {
+    if (orphans.length === 0) return [];
+    return this.#runner.rows<{ instance_key: string; task_scheduled_id: number }>(what, [orphans]);
   }
 
   async readStart(key: InstanceKey): Promise<Omit<ExecutionStarted, 'timestamp'> | undefined> {

@@ -102,13 +102,19 @@ export class Pools {
   }
 }
 
+/** Callers that wait for a connection; more are turned away at once. */
+const maxWaiting = 2_000;
+
 /**
  * The same connections for callers that have no time: whoever would have to wait longer gets an error, and nothing was sent.
  */
 export function impatient(connections: Connections, maxWaitMs: number): Connections {
+  let waiting = 0;
   return {
     connect: async () => {
-      const wanted = connections.connect();
+      if (waiting >= maxWaiting) throw new Error('too many wait for a connection to the database');
+      waiting += 1;
+      const wanted = connections.connect().finally(() => (waiting -= 1));
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), maxWaitMs)));
       const client = await Promise.race([wanted, late]).finally(() => clearTimeout(timer));
