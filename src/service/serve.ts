@@ -129,6 +129,7 @@ async function startHub(
       ? undefined
       : (store) =>
           new ThreadedWorkers({
+            kind: 'service',
             store,
             ...config.isolation,
             workers: config.workers,

@@ -27,6 +27,7 @@ export type ThreadState = 'loading' | 'ready' | 'starting' | 'active' | 'retirin
 
 export interface ThreadEvents {
   readonly log: (line: string) => void;
+  readonly registered: (workerId: WorkerId) => void;
   readonly told: (thread: WorkerThread, notification: WorkNotification) => void;
   /** Its state is another one. */
   readonly changed: (thread: WorkerThread) => void;
@@ -199,7 +200,7 @@ export class WorkerThread {
         return this.#counts.get(message.id)?.(message.snapshots);
       case 'registered':
         this.workerId = message.workerId;
-        return;
+        return this.#events.registered(message.workerId);
       case 'ready':
         // It has deregistered.
         this.workerId = undefined;
