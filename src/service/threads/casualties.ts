@@ -96,8 +96,8 @@ export class Casualties {
     await this.#count(thread, culprit, failure);
   }
 
-  /** It has ended by itself. */
-  async bury(thread: WorkerThread, { exit, isOutOfMemory, error }: ThreadEnd): Promise<void> {
+  /** It has ended by itself. @returns whether it is known whose doing it was */
+  async bury(thread: WorkerThread, { exit, isOutOfMemory, error }: ThreadEnd): Promise<boolean> {
     const { log, maxHeapMb } = this.#options;
     const culprit = exit?.running.culprit ?? thread.shared.marked;
     const failure = culprit && this.#explain(culprit, exit, isOutOfMemory);
@@ -106,6 +106,7 @@ export class Casualties {
       failure?.message ?? 'a worker thread has ended',
     );
     await this.#count(thread, culprit, failure);
+    return culprit !== undefined;
   }
 
   #explain(culprit: Culprit, exit: ThreadEnd['exit'], isOutOfMemory: boolean): Failure {

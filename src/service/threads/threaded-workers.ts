@@ -226,8 +226,10 @@ export class ThreadedWorkers implements HubWorker {
           this.#firstStart.reject(new Error(thread.problem, { cause: end.error }));
           return;
         }
-        this.#backOff.note();
-        await this.#casualties?.bury(thread, end);
+        // Suspects are given up soon, and others wait behind them.
+        if (options.kind === 'service') this.#backOff.note();
+        const isCounted = await this.#casualties?.bury(thread, end);
+        if (options.kind === 'quarantine' && isCounted !== true) this.#backOff.note();
       }
       this.#balance();
     });
