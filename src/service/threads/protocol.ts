@@ -1,6 +1,6 @@
 /** What the main thread, the threads of workers and the process of suspects say to each other, and the memory that threads share. */
 import type { Culprit } from '../../model/culprit.ts';
-import type { FirstTurn, InstanceKey, NewInstance, StartOffer, WorkerId, WorkNotification } from '../../model/work.ts';
+import type { FirstTurn, InstanceKey, NewInstance, WorkerId, WorkNotification } from '../../model/work.ts';
 import type { WorkerSnapshot } from '../../worker/counters.ts';
 import type { Config } from '../../config.ts';
 
@@ -40,7 +40,7 @@ export type ToThread =
   | { readonly kind: 'stop' }
   | { readonly kind: 'heard'; readonly notification: WorkNotification }
   | { readonly kind: 'offer'; readonly id: number; readonly hubId: number; readonly start: NewInstance }
-  /** `hasTurn`: see {@link StartOffer.accept}. */
+  /** `hasTurn`: as in `StartOffer`. */
   | { readonly kind: 'accept'; readonly id: number; readonly key: InstanceKey; readonly hasTurn?: boolean }
   | { readonly kind: 'withdraw'; readonly id: number }
   | { readonly kind: 'count'; readonly id: number };

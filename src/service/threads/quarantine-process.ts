@@ -27,6 +27,7 @@ async function begin({ thread, stopGraceMs }: QuarantineData): Promise<void> {
     connectionString: databaseUrl,
     schema: config.schema,
     clientConnections: 2,
+    workerConnections: 1,
     ...(config.directDatabaseUrl === undefined ? {} : { directConnectionString: config.directDatabaseUrl }),
     ...(config.preparedStatements === undefined ? {} : { preparedStatements: config.preparedStatements }),
     log: (text, error) => log.warn({ err: error }, text),
