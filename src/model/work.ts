@@ -104,8 +104,11 @@ export interface NewInstance {
 export interface StartOffer {
   readonly owner: WorkerId;
   readonly firstTurn: FirstTurn | null;
-  /** It is stored, owned by `owner`, with the first turn and without a start message: go on with it. */
-  accept(key: InstanceKey): void;
+  /**
+   * It is stored, owned by `owner`, with the first turn and without a start message: go on with it.
+   * @param hasTurn whether the first turn was stored, too. Default: if there is one
+   */
+  accept(key: InstanceKey, hasTurn?: boolean): void;
   /** It is not, or not like this. */
   withdraw(): void;
 }

@@ -136,6 +136,7 @@ async function startHub(
       ? undefined
       : (store) =>
           new ThreadedWorkers({
+            kind: 'service',
             store,
             ...config.isolation,
             workers: config.workers,

@@ -25,8 +25,8 @@ export interface SupervisorStore {
   }): Promise<void>;
   /** Counts that this code brought its worker down. From then on it is a suspect. @returns how often it has by now */
   strike(request: { readonly hubId: number; readonly culprit: Culprit; readonly failure: Failure }): Promise<number>;
-  /** Counts the same for what workers owned that took only suspects and died with their process. */
-  strikeQuarantined(hubId: number, failure: Failure): Promise<void>;
+  /** Counts the same for what workers own that took only suspects and are gone, nobody knows why. Their leases end, too. @returns how many */
+  strikeQuarantined(workerIds: readonly WorkerId[], failure: Failure): Promise<number>;
   /**
    * Ends a lease: others take over.
    * @param blameless whether it is known why it ends, so that nothing that it owns is suspected

@@ -90,7 +90,10 @@ export class ActivityProcessor {
     const cancellation = new Cancellation();
     this.#running.set(task.id, { task, cancellation });
     const strike = lastStrike(task.strikes, task.taskScheduledId);
-    const outcome = strike === undefined ? await slots.run(task, cancellation) : slots.fail(task.name, givenUp(strike));
+    const outcome =
+      strike === undefined
+        ? await slots.run(task, cancellation)
+        : slots.fail(task.name, givenUp(strike, 'PoisonActivity'));
     // Not started, or too late: whoever gets the row next runs it.
     if (outcome === undefined || this.#closed) {
       if (!this.#closed && !cancellation.isWithdrawn) this.#running.delete(task.id);

@@ -12,7 +12,7 @@ export function poisonOf(
   errorType: 'PoisonInstance' | 'PoisonOperation',
 ): Failure | undefined {
   const strike = lastStrike(strikes);
-  if (strike !== undefined) return givenUp(strike);
+  if (strike !== undefined) return givenUp(strike, errorType);
   if (crashCount <= maxCrashes) return undefined;
   const what = errorType === 'PoisonInstance' ? 'orchestration' : 'operation';
   const message = `${crashCount} workers have died while they ran this ${what}; it is not tried again.`;
@@ -20,9 +20,12 @@ export function poisonOf(
 }
 
 /** What becomes of code that brought its worker down for the last time. */
-export function givenUp({ count, failure }: Strike): Failure {
+export function givenUp(
+  { count, failure }: Strike,
+  errorType: 'PoisonInstance' | 'PoisonOperation' | 'PoisonActivity',
+): Failure {
   const message = `${failure.message} This was the ${ordinal(count)} time; it is not tried again.`;
-  return { ...failure, message, isNonRetriable: true };
+  return { ...failure, errorType, message, isNonRetriable: true };
 }
 
 function ordinal(count: number): string {

@@ -39,7 +39,7 @@ export function poisonActivities(
   if (lostTasks === undefined || strikes === undefined) return [];
   return lostTasks.flatMap((id) => {
     const strike = lastStrike(strikes, id);
-    return strike === undefined ? [] : [toResult(id, { kind: 'failed', failure: givenUp(strike) })];
+    return strike === undefined ? [] : [toResult(id, { kind: 'failed', failure: givenUp(strike, 'PoisonActivity') })];
   });
 }
 

@@ -95,7 +95,7 @@ export class OrchestrationProcessor {
         owner: workerId,
         firstTurn,
         withdraw,
-        accept: (key) => {
+        accept: (key, hasTurn = firstTurn !== null) => {
           // Taken back meanwhile, as something that nobody seemed to know.
           if (this.#options.live.getOwned(key) !== undefined) return withdraw();
           const live = this.#options.live.adopt(claimOf(start, key));
@@ -103,8 +103,8 @@ export class OrchestrationProcessor {
           live.inboxWaiting = false;
           live.memory = memory;
           live.busy = true;
-          if (firstTurn !== null) this.#committed(live, turn, 1, false);
-          void (firstTurn === null ? this.#commit(live, opened, turn) : Promise.resolve())
+          if (hasTurn) this.#committed(live, turn, 1, false);
+          void (hasTurn ? Promise.resolve() : this.#commit(live, opened, turn))
             .catch((error: unknown) => this.#abandon(live, error))
             .finally(() => this.#turnOver(live));
         },

@@ -224,9 +224,9 @@ export class Worker {
     const offer = await session.orchestrations.offer(start);
     return {
       ...offer,
-      accept: (key) => {
+      accept: (key, hasTurn) => {
         // Stored for an id whose lease has ended: whoever takes over that id's instances has it.
-        if (this.#session === session) offer.accept(key);
+        if (this.#session === session) offer.accept(key, hasTurn);
         else offer.withdraw();
       },
     };

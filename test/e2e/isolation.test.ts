@@ -30,6 +30,8 @@ describe('one service', async () => {
     service = await startService({
       modules,
       flags: ['--database-url', database.url, '--workers', '2', ...scaled],
+      // As `npm start` and the image do; V8 would end the process instead of a thread if threads had as much.
+      nodeFlags: ['--max-semi-space-size=64'],
       whenFinished: (stop) => stops.push(stop),
     });
     api = management(service.url);
@@ -56,6 +58,8 @@ describe('one service', async () => {
     ['F22', 'regex', /did not return within 500 ms \(the turn limit\), at .*poison\.ts:\d+\. This was the third time/],
     // On a busy machine even an exit may take longer than this limit.
     ['F29', 'exit', /ended its worker with process\.exit\(3\), at .*poison\.ts:\d+|did not return within 500 ms/],
+    // The same goes for what takes much memory.
+    ['F28', 'memory', /used up the memory of its worker \(96 MB, --max-worker-heap-mb\)|did not return within 500 ms/],
   ])(
     '%s: an orchestrator (%s) fails after three tries, with the place',
     async (_row, way, message) => {
@@ -102,11 +106,14 @@ describe('one service', async () => {
   );
 
   it.concurrent(
-    'what is given up goes on with a rewind when its code is mended',
+    'what is given up can be seen, and goes on with a rewind when its code is mended',
     async () => {
       const file = join(folder, 'mended');
       await start('Mendable', 'mendable', file);
       expect((await end('mendable')).runtimeStatus).toBe('Failed');
+      const { body: explanation } = await send('GET', `${api}/instances/mendable/explain`);
+      expect(explanation.kind).toBe('poisoned');
+      expect(explanation.sentence).toMatch(/running it ended its workers again and again .*'Mendable' did not return/);
       await writeFile(file, '');
       expect((await send('POST', `${api}/instances/mendable/rewind?reason=mended`)).status).toBe(202);
       const isCompleted = ({ runtimeStatus }: Answer['body']): boolean => runtimeStatus === 'Completed';

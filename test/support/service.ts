@@ -22,6 +22,8 @@ export interface Service {
   readonly pid: number;
   /** Everything it said so far. */
   output(): string;
+  /** Resolves when it has ended, however. */
+  readonly exited: Promise<Exit>;
   /** Sends a signal and waits for the end. */
   end(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<Exit>;
 }
@@ -97,6 +99,7 @@ export async function startService({
     url,
     pid: child.pid ?? 0,
     output: () => output,
+    exited,
     end: (signal) => {
       child.kill(signal);
       return exited;

@@ -6,7 +6,6 @@ import type { Logger } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Culprit } from '../../model/culprit.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { WorkerId } from '../../model/work.ts';
 import type { NotificationBus } from '../../store/store.ts';
 import type { SupervisorStore } from '../../store/supervisor-store.ts';
 import { died, diedAlone, exited, hung, limitOf, outOfMemory, type BlockLimits } from './endings.ts';
@@ -89,31 +88,25 @@ export class Casualties {
 
   async #end(thread: WorkerThread, culprit: Culprit | undefined, site: string | undefined): Promise<void> {
     const { log } = this.#options;
-    const { workerId } = thread;
     const failure = culprit === undefined ? undefined : hung(culprit, site, this.#options);
     log.error({ ...about(culprit), site }, failure?.message ?? 'a worker thread that stands still is ended');
     thread.isCondemned = true;
     // It ends when it is in JavaScript again.
     void thread.terminate();
-    await this.#count(workerId, culprit, failure);
+    await this.#count(thread, culprit, failure);
   }
 
-  /** It has ended by itself. */
-  async bury(thread: WorkerThread, { exit, isOutOfMemory, error }: ThreadEnd): Promise<void> {
-    const { log, maxHeapMb, store, hubId, persistence } = this.#options;
-    const { workerId, role } = thread;
+  /** It has ended by itself. @returns whether it is known whose doing it was */
+  async bury(thread: WorkerThread, { exit, isOutOfMemory, error }: ThreadEnd): Promise<boolean> {
+    const { log, maxHeapMb } = this.#options;
     const culprit = exit?.running.culprit ?? thread.shared.marked;
     const failure = culprit && this.#explain(culprit, exit, isOutOfMemory);
     log.error(
       { ...about(culprit), err: error, exitCode: exit?.code, ...(isOutOfMemory ? { maxHeapMb } : {}) },
       failure?.message ?? 'a worker thread has ended',
     );
-    await this.#count(workerId, culprit, failure);
-    // It ran alone, so it is known what it was.
-    if (culprit !== undefined || role !== 'quarantine') return;
-    await persistence.persist('counting a crash', () => store.strikeQuarantined(hubId, diedAlone));
-    this.#tell();
-    this.#options.onChange();
+    await this.#count(thread, culprit, failure);
+    return culprit !== undefined;
   }
 
   #explain(culprit: Culprit, exit: ThreadEnd['exit'], isOutOfMemory: boolean): Failure {
@@ -123,7 +116,7 @@ export class Casualties {
 
   /** First whose doing it was, then others may have it. */
   async #count(
-    workerId: WorkerId | undefined,
+    { workerId, role }: WorkerThread,
     culprit: Culprit | undefined,
     failure: Failure | undefined,
   ): Promise<void> {
@@ -134,8 +127,14 @@ export class Casualties {
         log.warn({ ...about(culprit), count }, 'user code has brought its worker down');
       });
     }
+    if (workerId !== undefined && culprit === undefined && role === 'quarantine') {
+      // It ran alone, so it is known what it was.
+      await persistence.persist('counting a crash', () => store.strikeQuarantined([workerId], diedAlone));
+    }
     if (workerId !== undefined) {
-      await persistence.persist('ending a lease', () => store.endLease(workerId, culprit !== undefined));
+      await persistence.persist('ending a lease', () =>
+        store.endLease(workerId, culprit !== undefined || role === 'quarantine'),
+      );
     }
     this.#tell();
     onChange();

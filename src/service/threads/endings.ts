@@ -40,11 +40,16 @@ export function died(culprit: Culprit): Failure {
   return failure(culprit, 'ended its worker');
 }
 
-/** The same of what a process that has died had in quarantine. */
+/** The same of what ran in quarantine; what it was, only the database knows. */
 export const diedAlone: Failure = {
   errorType: 'PoisonInstance',
-  message: 'Its worker, in which nothing else ran, died with its process or ran out of memory.',
+  message: 'Its worker, in which nothing else ran, stood still or ran out of memory.',
 };
+
+/** @param how a signal or an exit code */
+export function processDied(how: string): Failure {
+  return { ...diedAlone, message: `The process in which it ran, and nothing else did, has ended (${how}).` };
+}
 
 function failure(culprit: Culprit, what: string): Failure {
   return { errorType: errorTypes[culprit.kind], message: `${subject(culprit)} ${what}.` };

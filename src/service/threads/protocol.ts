@@ -1,4 +1,4 @@
-/** What the main thread and the threads of workers say to each other, and the memory that they share. */
+/** What the main thread, the threads of workers and the process of suspects say to each other, and the memory that threads share. */
 import type { Culprit } from '../../model/culprit.ts';
 import type { FirstTurn, InstanceKey, NewInstance, WorkerId, WorkNotification } from '../../model/work.ts';
 import type { WorkerSnapshot } from '../../worker/counters.ts';
@@ -14,6 +14,22 @@ export interface ThreadData {
   readonly beatMs: number;
 }
 
+/** What the process of suspects is begun with. */
+export interface QuarantineData {
+  readonly thread: Omit<ThreadData, 'shared' | 'beatMs'>;
+  readonly stopGraceMs: number;
+}
+
+export type ToQuarantine =
+  | { readonly kind: 'begin'; readonly data: QuarantineData }
+  | { readonly kind: 'count'; readonly id: number }
+  | { readonly kind: 'stop' };
+
+export type FromQuarantine =
+  | { readonly kind: 'log'; readonly line: string }
+  | { readonly kind: 'registered'; readonly workerId: WorkerId }
+  | { readonly kind: 'counted'; readonly id: number; readonly snapshots: readonly WorkerSnapshot[] };
+
 /** `'quarantine'`: one suspect at a time. */
 export type Role = 'worker' | 'quarantine';
 
@@ -24,7 +40,8 @@ export type ToThread =
   | { readonly kind: 'stop' }
   | { readonly kind: 'heard'; readonly notification: WorkNotification }
   | { readonly kind: 'offer'; readonly id: number; readonly hubId: number; readonly start: NewInstance }
-  | { readonly kind: 'accept'; readonly id: number; readonly key: InstanceKey }
+  /** `hasTurn`: as in `StartOffer`. */
+  | { readonly kind: 'accept'; readonly id: number; readonly key: InstanceKey; readonly hasTurn?: boolean }
   | { readonly kind: 'withdraw'; readonly id: number }
   | { readonly kind: 'count'; readonly id: number };
 

@@ -93,7 +93,8 @@ const store = openPostgresStore({
   ...(data.config.preparedStatements === undefined ? {} : { preparedStatements: data.config.preparedStatements }),
   log: (text, error) => logger.warn({ err: error }, text),
 });
-const offers = new Map<number, StartOffer>();
+/** Made, or being made. */
+const offers = new Map<number, StartOffer | Promise<StartOffer | undefined>>();
 let current: { readonly worker: Worker; readonly executor: WatchedExecutor } | undefined;
 let isStopping = false;
 
@@ -140,19 +141,27 @@ async function stop(): Promise<void> {
 }
 
 async function answerOffer({ id, hubId, start }: Extract<ToThread, { kind: 'offer' }>): Promise<void> {
-  const offer = await current?.worker.offer(hubId, start).catch((error: unknown) => {
+  const offering = current?.worker.offer(hubId, start).catch((error: unknown) => {
     logger.error({ err: error, instanceId: start.instanceId }, 'a first turn was abandoned');
     return undefined;
   });
-  if (offer === undefined) return post({ kind: 'offered', id });
-  offers.set(id, offer);
+  // The main thread may know what it wants before this one has an answer.
+  if (offering !== undefined) offers.set(id, offering);
+  const offer = await offering;
+  if (offer === undefined) {
+    offers.delete(id);
+    return post({ kind: 'offered', id });
+  }
+  if (offers.has(id)) offers.set(id, offer);
   post({ kind: 'offered', id, offer: { owner: offer.owner, firstTurn: offer.firstTurn } });
 }
 
-function takeOffer(id: number): StartOffer | undefined {
+/** At once where it can be: what is told next may be about this instance. */
+function takeOffer(id: number, take: (offer: StartOffer) => void): void {
   const offer = offers.get(id);
   offers.delete(id);
-  return offer;
+  if (offer instanceof Promise) void offer.then((made) => made && take(made));
+  else if (offer !== undefined) take(offer);
 }
 
 function take(message: ToThread): void {
@@ -162,9 +171,9 @@ function take(message: ToThread): void {
     case 'offer':
       return void answerOffer(message);
     case 'accept':
-      return takeOffer(message.id)?.accept(message.key);
+      return takeOffer(message.id, (offer) => offer.accept(message.key, message.hasTurn));
     case 'withdraw':
-      return takeOffer(message.id)?.withdraw();
+      return takeOffer(message.id, (offer) => offer.withdraw());
     case 'activate':
       return void activate(message.role, message.name);
     case 'retire':

@@ -1,29 +1,29 @@
 /**
  * The workers of a process, each in a thread of its own: user code can neither stop heartbeats nor HTTP, and is ended from
  * here when it does not end by itself. One thread more than there are workers waits with everything loaded, to take the
- * place of one that stands still.
+ * place of one that stands still. What is suspected of ending its worker runs in a process of its own (`quarantine.ts`), which has
+ * one of these, too.
  */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import type { NewInstance, StartOffer, WorkNotification } from '../../model/work.ts';
+import type { NewInstance, StartOffer, WorkerId, WorkNotification } from '../../model/work.ts';
 import type { HubWorker } from '../../hub-worker.ts';
 import type { NotificationBus } from '../../store/store.ts';
 import type { SupervisorStore } from '../../store/supervisor-store.ts';
 import type { WorkerSnapshot } from '../../worker/counters.ts';
 import { Casualties } from './casualties.ts';
 import type { BlockLimits } from './endings.ts';
-import { diedAlone } from './endings.ts';
+import { BackOff } from './back-off.ts';
 import { Persistence } from './persistence.ts';
-import type { ThreadData } from './protocol.ts';
+import type { Role, ThreadData } from './protocol.ts';
+import { Quarantine } from './quarantine.ts';
 import { WorkerThread } from './worker-thread.ts';
+import { limitYoungGeneration } from './young-generation.ts';
 
 /** So long nobody may work before the service is not ready any more. */
 const downMs = 5_000;
 /** When everything has started, so that the start is not slower for it. */
 const spareAfterMs = 5_000;
-const maxBackOffMs = 10_000;
-/** A process whose threads lived for so long is not in a loop of crashes. */
-const calmMs = 30_000;
 /** Threads that are kept ready. */
 const maxReady = 2;
 /** Threads beside those that work: each may be held up by something. */
@@ -32,8 +32,7 @@ const maxHeldUp = 16;
 const stopExtraMs = 10_000;
 const mostQuietRenewals = 20;
 
-export interface ThreadedWorkersOptions extends BlockLimits {
-  readonly workers: number;
+interface SharedOptions extends BlockLimits {
   readonly store: {
     readonly notifications: NotificationBus;
     readonly supervision: SupervisorStore;
@@ -47,13 +46,19 @@ export interface ThreadedWorkersOptions extends BlockLimits {
   readonly activityLimitMs: number;
   readonly stallMs: number;
   readonly maxHeapMb: number;
-  readonly endOtherLeases: boolean;
   /** What a thread is begun with. */
   readonly thread: Omit<ThreadData, 'shared' | 'beatMs'>;
   readonly log: Logger;
   /** Takes the lines of the threads' logs. */
   readonly writeLog: (line: string) => void;
 }
+
+/** Of a process that takes all work, or of one that takes a suspect at a time and nothing else. */
+export type ThreadedWorkersOptions = SharedOptions &
+  (
+    | { readonly kind: 'service'; readonly workers: number; readonly endOtherLeases: boolean }
+    | { readonly kind: 'quarantine'; readonly onRegistered: (workerId: WorkerId) => void }
+  );
 
 export class ThreadedWorkers implements HubWorker {
   readonly #options: ThreadedWorkersOptions;
@@ -70,11 +75,10 @@ export class ThreadedWorkers implements HubWorker {
   #renewing: Promise<void> | undefined;
   #respawn: NodeJS.Timeout | undefined;
   #lookedAt = 0;
-  #crashes = 0;
-  #crashedAt = -Infinity;
+  readonly #backOff = new BackOff();
+  #quarantine: Quarantine | undefined;
   #workedAt = 0;
   #wantsSpare = false;
-  #suspects = false;
   #quietRenewals = 0;
   #isStopping = false;
   readonly #firstStart: { resolve?: () => void; reject?: (error: Error) => void } = {};
@@ -85,21 +89,32 @@ export class ThreadedWorkers implements HubWorker {
   }
 
   async start(): Promise<void> {
-    const { store, endOtherLeases, log } = this.#options;
-    this.#hubId = await store.ensureHub(this.#options.taskHub);
-    if (endOtherLeases) await store.endLeases(this.#hubId);
+    const options = this.#options;
+    const { store, log, writeLog, thread, stopGraceMs } = options;
+    limitYoungGeneration();
+    this.#hubId = await store.ensureHub(options.taskHub);
+    if (options.kind === 'service') {
+      if (options.endOtherLeases) await store.endLeases(this.#hubId);
+      this.#quarantine = new Quarantine({
+        ...{ store: store.supervision, persistence: this.#persistence, log, writeLog },
+        data: { thread, stopGraceMs },
+        onDeath: () => this.#renewNow(),
+      });
+    }
     this.#casualties = new Casualties({
-      ...this.#options,
+      ...options,
       store: store.supervision,
       notifications: store.notifications,
       hubId: this.#hubId,
       persistence: this.#persistence,
-      graceMs: this.#options.activityLimitMs,
+      graceMs: options.activityLimitMs,
       onChange: () => this.#renewNow(),
     });
     this.#unsubscribe = store.notifications.subscribe((notification) => this.#passOn(notification));
     const started = new Promise<void>((resolve, reject) => Object.assign(this.#firstStart, { resolve, reject }));
     this.#balance();
+    // What the process has died of the last time is not kept waiting until all others work.
+    void this.#renew();
     await started;
     this.#workedAt = performance.now();
     const everyMs = this.#beatMs * 2;
@@ -110,7 +125,7 @@ export class ThreadedWorkers implements HubWorker {
       this.#wantsSpare = true;
       this.#balance();
     }, spareAfterMs).unref();
-    log.debug({ workers: this.#options.workers }, 'worker threads run');
+    log.debug({ workers: this.#workers }, 'worker threads run');
   }
 
   get #beatMs(): number {
@@ -133,7 +148,8 @@ export class ThreadedWorkers implements HubWorker {
 
   async snapshots(): Promise<readonly WorkerSnapshot[]> {
     const counting = [...this.#threads].filter(({ state }) => state === 'active' || state === 'retiring');
-    return (await Promise.all(counting.map((thread) => thread.count()))).flat();
+    const counts = counting.map((thread) => thread.count());
+    return (await Promise.all([...counts, this.#quarantine?.snapshots() ?? []])).flat();
   }
 
   /** Those that take work. */
@@ -148,36 +164,40 @@ export class ThreadedWorkers implements HubWorker {
     if (this.#isStopping) return;
     const all = [...this.#threads];
     const ready = all.filter(({ state }) => state === 'ready');
-    const works = ({ state, role, shared }: WorkerThread, wanted: string): boolean =>
-      role === wanted && (state === 'starting' || state === 'active') && !shared.isSetAside;
-    let missing = this.#options.workers - all.filter((thread) => works(thread, 'worker')).length;
-    for (; missing > 0 && ready.length > 0; missing -= 1) this.#activate(ready.shift(), 'worker');
-    let wantsQuarantine = this.#suspects && !all.some((thread) => works(thread, 'quarantine'));
-    if (wantsQuarantine && ready.length > 0) {
-      this.#activate(ready.shift(), 'quarantine');
-      wantsQuarantine = false;
-    }
+    const work = all.filter(({ state, shared }) => (state === 'starting' || state === 'active') && !shared.isSetAside);
+    let missing = this.#workers - work.length;
+    for (; missing > 0 && ready.length > 0; missing -= 1) this.#activate(ready.shift());
     while (ready.length > maxReady) ready.pop()?.stop();
     const loading = all.filter(({ state }) => state === 'loading').length;
-    const wanted = Math.max(0, missing) + (wantsQuarantine ? 1 : 0) + this.#spares - ready.length - loading;
-    const room = this.#options.workers + maxHeldUp - all.length;
+    const wanted = Math.max(0, missing) + this.#spares - ready.length - loading;
+    const room = this.#workers + maxHeldUp - all.length;
     for (let count = 0; count < Math.min(wanted, room); count += 1) this.#spawn();
   }
 
-  /** Threads that wait with everything loaded: suspects use up one after the other. */
-  get #spares(): number {
-    if (!this.#wantsSpare) return 0;
-    return this.#suspects ? 2 : 1;
+  /** How many threads should work. */
+  get #workers(): number {
+    return this.#options.kind === 'service' ? this.#options.workers : 1;
   }
 
-  #activate(thread: WorkerThread | undefined, role: 'worker' | 'quarantine'): void {
+  get #role(): Role {
+    return this.#options.kind === 'service' ? 'worker' : 'quarantine';
+  }
+
+  /** Threads that wait with everything loaded. */
+  get #spares(): number {
+    return this.#wantsSpare ? 1 : 0;
+  }
+
+  #activate(thread: WorkerThread | undefined): void {
     this.#names += 1;
-    thread?.activate(role, `${hostname()}:${process.pid}/${role === 'quarantine' ? 'q' : ''}${this.#names}`);
+    const name = `${this.#role === 'quarantine' ? 'q' : ''}${this.#names}`;
+    thread?.activate(this.#role, `${hostname()}:${process.pid}/${name}`);
   }
 
   #spawn(): void {
-    const { thread: data, log, writeLog, maxHeapMb } = this.#options;
-    const pauseMs = this.#pauseMs();
+    const options = this.#options;
+    const { thread: data, log, writeLog, maxHeapMb } = options;
+    const pauseMs = this.#backOff.pauseMs();
     if (pauseMs > 0) {
       this.#respawn ??= setTimeout(() => {
         this.#respawn = undefined;
@@ -190,6 +210,7 @@ export class ThreadedWorkers implements HubWorker {
       {
         maxHeapMb,
         log: writeLog,
+        registered: (workerId) => this.#registered(workerId),
         told: (teller, notification) => this.#told(teller, notification),
         changed: () => this.#changed(),
       },
@@ -197,30 +218,30 @@ export class ThreadedWorkers implements HubWorker {
     this.#threads.add(thread);
     void thread.ended.then(async (end) => {
       this.#threads.delete(thread);
+      // A suspect that ends its thread does so several times.
+      if (options.kind === 'quarantine') this.#wantsSpare = true;
       const isMeant = this.#isStopping || thread.isCondemned || thread.wasStopped;
       if (!isMeant) {
         if (this.#firstStart.reject !== undefined && thread.problem !== undefined) {
           this.#firstStart.reject(new Error(thread.problem, { cause: end.error }));
           return;
         }
-        this.#crashes = performance.now() - this.#crashedAt > calmMs ? 1 : this.#crashes + 1;
-        this.#crashedAt = performance.now();
-        await this.#casualties?.bury(thread, end);
+        // Suspects are given up soon, and others wait behind them.
+        if (options.kind === 'service') this.#backOff.note();
+        const isCounted = await this.#casualties?.bury(thread, end);
+        if (options.kind === 'quarantine' && isCounted !== true) this.#backOff.note();
       }
       this.#balance();
     });
     log.debug({ threads: this.#threads.size }, 'a thread is begun');
   }
 
-  /** How long the next thread has to wait, so that a module that ends its thread does not keep the machine busy. */
-  #pauseMs(): number {
-    if (this.#crashes <= 1) return 0;
-    const backOffMs = Math.min(maxBackOffMs, 100 * 2 ** Math.min(this.#crashes, 10));
-    return Math.max(0, this.#crashedAt + backOffMs - performance.now());
+  #registered(workerId: WorkerId): void {
+    if (this.#options.kind === 'quarantine') this.#options.onRegistered(workerId);
   }
 
   #changed(): void {
-    if (this.#working().length >= this.#options.workers) {
+    if ([...this.#threads].filter(({ state }) => state === 'active').length >= this.#workers) {
       this.#firstStart.resolve?.();
       delete this.#firstStart.reject;
     }
@@ -277,15 +298,10 @@ export class ThreadedWorkers implements HubWorker {
 
   /** The main thread renews what threads cannot while they stand still. */
   async #renew(): Promise<void> {
-    const { store, leaseMs, log } = this.#options;
+    const { log } = this.#options;
     this.#renewing = (async () => {
       try {
-        const workerIds = [...this.#threads].flatMap(({ workerId, isCondemned }) =>
-          workerId === undefined || isCondemned ? [] : [workerId],
-        );
-        const { suspects } = await store.supervision.renewLeases({ hubId: this.#hubId, workerIds, leaseMs });
-        if (suspects) await store.supervision.strikeQuarantined(this.#hubId, diedAlone);
-        await this.#noteSuspects(suspects);
+        await this.#noteSuspects(await this.#renewLeases());
       } catch (error) {
         log.warn({ err: error }, 'leases were not renewed');
       }
@@ -293,29 +309,27 @@ export class ThreadedWorkers implements HubWorker {
     await this.#renewing;
   }
 
+  /** @returns whether there are suspects */
+  async #renewLeases(): Promise<boolean> {
+    const { store, leaseMs } = this.#options;
+    const workerIds = [...this.#threads].flatMap(({ workerId, isCondemned }) =>
+      workerId === undefined || isCondemned ? [] : [workerId],
+    );
+    const { suspects } = await store.supervision.renewLeases({ hubId: this.#hubId, workerIds, leaseMs });
+    return suspects;
+  }
+
   #renewNow(): void {
     this.#balance();
     void this.#renew();
   }
 
-  /** While there are suspects somebody takes nothing else; when there have been none for a while, that thread is a spare again. */
+  /** While there are suspects there is a process that takes nothing else, and for a while after. */
   async #noteSuspects(found: boolean): Promise<void> {
+    if (this.#quarantine === undefined || this.#isStopping) return;
     this.#quietRenewals = found ? 0 : this.#quietRenewals + 1;
-    if (found && !this.#suspects) {
-      this.#suspects = true;
-      this.#balance();
-    }
-    if (!this.#suspects || this.#quietRenewals < mostQuietRenewals) return;
-    const idle: WorkerThread[] = [];
-    for (const thread of this.#threads) {
-      if (thread.role !== 'quarantine' || thread.state !== 'active' || thread.isWatched) continue;
-      const [counts] = await thread.count();
-      // It may be at work for long.
-      if (counts === undefined || counts.ownedInstances + counts.activitiesRunning > 0) return;
-      idle.push(thread);
-    }
-    this.#suspects = false;
-    for (const thread of idle) thread.retire({ graceMs: this.#options.activityLimitMs });
+    if (found) this.#quarantine.open();
+    else if (this.#quietRenewals >= mostQuietRenewals) await this.#quarantine.closeWhenIdle();
   }
 
   async stop(): Promise<void> {
@@ -328,8 +342,10 @@ export class ThreadedWorkers implements HubWorker {
     const { stopGraceMs } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, stopGraceMs + stopExtraMs)));
+    const quarantine = this.#quarantine?.stop(stopGraceMs + stopExtraMs);
     await Promise.race([Promise.all(all.map(({ ended }) => ended)), late]);
     clearTimeout(timer);
+    await quarantine;
     clearInterval(this.#looks);
     this.#unsubscribe?.();
     for (const thread of all) await thread.terminate();

@@ -27,6 +27,7 @@ export type ThreadState = 'loading' | 'ready' | 'starting' | 'active' | 'retirin
 
 export interface ThreadEvents {
   readonly log: (line: string) => void;
+  readonly registered: (workerId: WorkerId) => void;
   readonly told: (thread: WorkerThread, notification: WorkNotification) => void;
   /** Its state is another one. */
   readonly changed: (thread: WorkerThread) => void;
@@ -122,9 +123,10 @@ export class WorkerThread {
     const id = this.#newId();
     const offered = await new Promise<OfferedStart | undefined>((resolve) => {
       const timer = setTimeout(() => {
+        const owner = this.#runs(start);
         // When the answer comes after all, it is too late.
-        this.#offers.set(id, () => this.post({ kind: 'withdraw', id }));
-        resolve(undefined);
+        this.#offers.set(id, () => owner === undefined && this.post({ kind: 'withdraw', id }));
+        resolve(owner === undefined ? undefined : { owner, firstTurn: null });
       }, offerTimeoutMs);
       this.#offers.set(id, (offer) => {
         clearTimeout(timer);
@@ -135,9 +137,14 @@ export class WorkerThread {
     if (offered === undefined) return undefined;
     return {
       ...offered,
-      accept: (key) => this.post({ kind: 'accept', id, key }),
+      accept: (key) => this.post({ kind: 'accept', id, key, hasTurn: offered.firstTurn !== null }),
       withdraw: () => this.post({ kind: 'withdraw', id }),
     };
+  }
+
+  /** Its worker, if it is in the first turn of this instance: another one would run the same. */
+  #runs({ instanceId }: NewInstance): WorkerId | undefined {
+    return this.shared.marked?.instanceId === instanceId ? this.workerId : undefined;
   }
 
   /** What its worker has counted; nothing when it does not answer. */
@@ -199,7 +206,7 @@ export class WorkerThread {
         return this.#counts.get(message.id)?.(message.snapshots);
       case 'registered':
         this.workerId = message.workerId;
-        return;
+        return this.#events.registered(message.workerId);
       case 'ready':
         // It has deregistered.
         this.workerId = undefined;

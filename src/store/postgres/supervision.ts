@@ -72,8 +72,8 @@ function statements(t: Tables) {
     strikeQuarantined: statement(
       'strike_quarantined',
       `with dead as (
-         update ${t.workers} set blameless = true
-         where hub_id = $1 and expires_at <= now() and quarantine and not blameless
+         update ${t.workers} set blameless = true, expires_at = least(expires_at, now())
+         where id = any($1::bigint[]) and quarantine and not blameless
          returning id
        ), turns as (
          update ${t.executions} e set crash_count = greatest(e.crash_count, 2)
@@ -86,7 +86,8 @@ function statements(t: Tables) {
        )
        insert into ${t.strikes} as strikes (instance_key, execution_id, task_scheduled_id, count, failure)
        select instance_key, execution_id, task, 1, $2 from (select * from turns union all select * from tasks) culprits
-       ${onceMore}`,
+       ${onceMore}
+       returning instance_key`,
     ),
     end: statement(
       'end_lease',
@@ -147,8 +148,8 @@ export class Supervision implements SupervisorStore {
     return row?.count ?? 0;
   }
 
-  async strikeQuarantined(hubId: number, failure: Failure): Promise<void> {
-    await this.#runner.rows(this.#sql.strikeQuarantined, [hubId, JSON.stringify(failure)]);
+  async strikeQuarantined(workerIds: readonly WorkerId[], failure: Failure): Promise<number> {
+    return (await this.#runner.rows(this.#sql.strikeQuarantined, [workerIds, JSON.stringify(failure)])).length;
   }
 
   async endLease(workerId: WorkerId, blameless: boolean): Promise<void> {
