@@ -63,6 +63,12 @@ export interface Claim extends OwnedInstance {
   readonly takenOver: boolean;
 }
 
+/** Of which owned instance what waits is read; `whole` (default: not): however much it is. */
+export interface InboxRead {
+  readonly key: InstanceKey;
+  readonly whole?: boolean;
+}
+
 /** What the second, lock-free read of a claim adds. */
 export interface ClaimContents {
   readonly key: InstanceKey;

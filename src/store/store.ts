@@ -30,6 +30,7 @@ import type {
   CommitOutcome,
   FirstTurn,
   FunctionNames,
+  InboxRead,
   InstanceKey,
   NewInstance,
   QueuedActivity,
@@ -352,17 +353,10 @@ export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInst
    * which too much waits to be read with others comes back as heavy: it is to be read alone, as `whole`.
    */
   readClaimed(
-    requests: readonly {
-      readonly key: InstanceKey;
-      readonly withHistory: boolean;
-      readonly withTasks: boolean;
-      readonly whole?: boolean;
-    }[],
+    requests: readonly (InboxRead & { readonly withHistory: boolean; readonly withTasks: boolean })[],
   ): Promise<readonly ClaimContents[]>;
   /** The same for entities: their visible messages, and what is stored of them where it is not known. */
-  readEntities(
-    requests: readonly { readonly key: InstanceKey; readonly withRecord: boolean; readonly whole?: boolean }[],
-  ): Promise<readonly EntityContents[]>;
+  readEntities(requests: readonly (InboxRead & { readonly withRecord: boolean })[]): Promise<readonly EntityContents[]>;
   /** Writes batches of many entities in one statement, each under its own fence. Outcomes in the order given. */
   commitEntities(workerId: WorkerId, commits: readonly EntityCommit[]): Promise<readonly CommitOutcome[]>;
   /**

@@ -51,7 +51,7 @@ export function timers({ store, remains }: StoreUnderTest): void {
       const hub = await freshHub(store);
       const { worker, instance } = await running(hub);
       const { now } = await worker.alive();
-      await worker.commitOne(instance, { keepOwnership: true, timers: [{ timerId: 0, fireAt: now + 100 }] });
+      await worker.commitOne(instance, { keepOwnership: true, timers: [{ timerId: 0, fireAt: now + 1_000 }] });
       expect((await worker.alive()).inboxKeys).toEqual([]);
       await waitFor(async () => (await worker.alive()).inboxKeys.includes(instance.key));
     });
