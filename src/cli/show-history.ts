@@ -3,7 +3,7 @@ import { inWords } from '../model/duration.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HistoryEvent } from '../model/history.ts';
 import { shorten, visible, type Printer } from './printer.ts';
-import { fromNow, localTime } from './times.ts';
+import { localTime } from './times.ts';
 
 const mostOfAPayload = 200;
 
@@ -29,7 +29,7 @@ export function showHistory(
         printer.isTerminal ? localTime(time) : time.toISOString(),
         inWords(event.timestamp - (first?.timestamp ?? 0)),
         coloured(printer, event),
-        visible(whatOf(event, names)),
+        visible(whatOf(event, names, printer)),
       ];
     }),
     3,
@@ -41,7 +41,10 @@ function coloured({ colours }: Printer, { type }: HistoryEvent): string {
   return type.endsWith('Completed') ? colours.green(type) : type;
 }
 
-function whatOf(event: HistoryEvent, names: ReadonlyMap<number, string>): string {
+/** A pipe gets payloads whole, and times as programs read them. */
+function whatOf(event: HistoryEvent, names: ReadonlyMap<number, string>, printer: Printer): string {
+  const join = (what: string, payload: string | undefined): string =>
+    payload === undefined ? what : `${what} ${printer.isTerminal ? shorten(payload, mostOfAPayload) : payload}`.trim();
   switch (event.type) {
     case 'ExecutionStarted':
       return join(event.name, event.input);
@@ -57,7 +60,7 @@ function whatOf(event: HistoryEvent, names: ReadonlyMap<number, string>): string
     case 'SubOrchestrationInstanceCompleted':
       return join(`#${event.taskScheduledId} ${names.get(event.taskScheduledId) ?? ''}`, event.result);
     case 'TimerCreated':
-      return `#${event.eventId} ${timeText(event.fireAt)}`;
+      return `#${event.eventId} ${timeText(event.fireAt, printer)}`;
     case 'TimerFired':
       return `#${event.timerId}`;
     case 'EventSent':
@@ -88,16 +91,11 @@ function whatOf(event: HistoryEvent, names: ReadonlyMap<number, string>): string
   }
 }
 
-function join(what: string, payload: string | undefined): string {
-  return payload === undefined ? what : `${what} ${shorten(payload, mostOfAPayload)}`.trim();
-}
-
 function failureText({ errorType, message }: Failure): string {
   return `${errorType}: ${message}`;
 }
 
 /** Timers may be set beyond what a date can hold. */
-function timeText(time: number): string {
-  if (Math.abs(time) > 8.64e15) return 'never';
-  return `${localTime(new Date(time))} (${fromNow(new Date(time))})`;
+function timeText(time: number, printer: Printer): string {
+  return Math.abs(time) > 8.64e15 ? 'never' : printer.whenExactly(new Date(time));
 }

@@ -121,6 +121,13 @@ describe('status, list, counts and history', () => {
     expect(await json(['history', id])).toEqual(JSON.parse(JSON.stringify(await service.hub.client.getHistory(id))));
     const lines = (await ok(['history', id, '--event-type', 'TaskCompleted'])).trimEnd().split('\n');
     expect(lines).toEqual([expect.stringMatching(/^[\dT:.Z-]+\t\d+ms\tTaskCompleted\t#0 Upper "X"$/)]);
+    // A pipe gets payloads whole and times in ISO 8601; a terminal what fits and how long ago.
+    const nap = await service.api.run('Nap', 0.01);
+    expect(await ok(['history', nap, '--event-type', 'TimerCreated'])).toMatch(/\t#0 \d{4}-\d\d-\d\dT[\d:.]+Z\n$/);
+    const onTerminal = await ok(['history', nap], { terminal: 120, env: { NO_COLOR: '1' } });
+    expect(onTerminal).toMatch(/ #0 \d{4}-\d\d-\d\d [\d:]+ \((now|\d+\w+ ago)\)\n/);
+    const long = await service.api.run('Echo', 'x'.repeat(300));
+    expect(await ok(['history', long, '--event-type', 'ExecutionStarted'])).toContain(`"${'x'.repeat(300)}"\n`);
   });
 
   test('what terminals obey is shown and not sent', async () => {
