@@ -39,7 +39,7 @@ export interface RetentionView {
   /** The last sweep of the hub, by whichever process; `undefined`: there was none. */
   status(): Promise<SweepRecord | undefined>;
   /**
-   * From when on a worker begins the next sweep, or goes on with one that was broken off.
+   * From when on a worker begins the next sweep, or goes on with one that was broken off; the past: when it looks next.
    * @param last what `status()` told
    * @returns `undefined` while one is under way, and when everything is kept for ever
    */
@@ -87,6 +87,7 @@ export interface SweepEnd extends SweepProgress {
 export class Retention implements RetentionView {
   readonly #parts: RetentionParts;
   readonly #holder = randomUUID();
+  readonly #openedAt = new Date();
   readonly #stopping = new AbortController();
   readonly #counters = { sweeps: 0, removed: 0, exported: 0, failures: 0 };
   #timer: NodeJS.Timeout | undefined;
@@ -112,9 +113,10 @@ export class Retention implements RetentionView {
   nextAfter(last: SweepRecord | undefined): Date | undefined {
     const { rules, everyMs } = this.#parts;
     if (shortestRetention(rules) === 0 || last?.running === true) return undefined;
+    if (last === undefined) return this.#openedAt;
     // Other rules, or an end that was not reached, are no reason to wait.
-    const isDone = last !== undefined && last.endedAt !== null && last.rules === retentionText(rules);
-    return isDone ? new Date(last.endedAt.getTime() + everyMs) : new Date();
+    if (last.endedAt === null || last.rules !== retentionText(rules)) return last.endedAt ?? last.begunAt;
+    return new Date(last.endedAt.getTime() + everyMs);
   }
 
   async preview(signal: AbortSignal = this.#stopping.signal): Promise<RetentionPreview> {

@@ -24,7 +24,7 @@ interface Said {
 
 async function status({ retention }: HubTools): Promise<Said> {
   const last = await retention.status();
-  const next = retention.nextAfter(last)?.toISOString();
+  const next = retention.nextAfter(last);
   if (last === undefined) {
     return {
       text: `Retention has not run in this task hub yet${next === undefined ? ': everything is kept for ever' : ''}.`,
@@ -35,7 +35,9 @@ async function status({ retention }: HubTools): Promise<Said> {
   const lines = [
     `what is kept     ${rules}`,
     `last sweep       began ${begunAt.toISOString()}, ${ending(endedAt, running)}`,
-    ...(next === undefined ? [] : [`next sweep       ${endedAt === null ? 'within a minute' : `after ${next}`}`]),
+    ...(next === undefined
+      ? []
+      : [`next sweep       ${next.getTime() <= Date.now() ? 'within a minute' : `after ${next.toISOString()}`}`]),
     ...(endedAt === null && reached !== null ? [`reached          ${reached.toISOString()}`] : []),
     `removed          ${removed} by this sweep, ${removedTotal} in all`,
     `due, but kept    ${kept} trees in which something has not ended, or too lately`,
