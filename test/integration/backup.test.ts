@@ -91,7 +91,9 @@ describe('a copy of a database whose service runs goes on elsewhere', () => {
     const folder = await mkdtemp(join(tmpdir(), 'perdure-backup-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const page = await readFile(new URL('../../docs/backup-and-restore.md', import.meta.url), 'utf8');
-    const lines = blocksOf(page).flatMap(({ text }) => text.split('\n').filter((line) => /^pg_\w+ /.test(line)));
+    const lines = blocksOf(page).flatMap(({ text }) =>
+      text.split('\n').filter((line) => /^pg_\w+ .*DATABASE_URL/.test(line)),
+    );
     expect(lines.map((line) => line.split(' ')[0])).toEqual(['pg_dump', 'pg_restore']);
     const env = { PATH: process.env['PATH'], DATABASE_URL: source.url, NEW_DATABASE_URL: target.url };
     for (const line of lines) await run('sh', ['-c', line], { cwd: folder, env });
