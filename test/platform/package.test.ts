@@ -1,5 +1,6 @@
 /** What is published: the tarball, as it arrives in somebody's empty project. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { checkPackage, Package } from '@arethetypeswrong/core';
 import { init, type ModuleInfos } from 'license-checker-rseidelsohn';
 import { publint } from 'publint';
 import ts from 'typescript';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { build } from '../../scripts/build.mjs';
 import { blocksOf } from '../support/page.ts';
 import { testDatabase } from '../support/postgres.ts';
@@ -164,10 +165,21 @@ test("the README's test runs in the empty project, with the test runner of Node"
   expect(stdout).toMatch(/pass 1\b[^]*fail 0\b/);
 }, 60_000);
 
-test('the command runs from there', async () => {
-  const { stdout } = await run(process.execPath, [join(installed, 'dist/main.js'), '--help']);
-  expect(stdout).toContain('Usage: perdure');
-});
+test('the command runs from there, with a sample that came along', async () => {
+  const words = ['start', 'node_modules/perdure/samples/saga', '--port', '0', '--log-format', 'json'];
+  const env = { PATH: process.env['PATH'], DATABASE_URL: database.url };
+  const service = spawn(process.execPath, [join(installed, 'dist/main.js'), ...words], { cwd: project, env });
+  const ended = once(service, 'exit');
+  let said = '';
+  for (const stream of [service.stdout, service.stderr]) stream.on('data', (text) => (said += String(text)));
+  try {
+    await vi.waitFor(() => expect(said).toContain('"msg":"ready"'), { timeout: 45_000, interval: 50 });
+    service.kill('SIGTERM');
+    expect(await ended, said).toEqual([0, null]);
+  } finally {
+    service.kill('SIGKILL');
+  }
+}, 60_000);
 
 test('nothing runs at its installation, and the lockfile fits', () => {
   expect(Object.keys(manifest.scripts)).not.toEqual(
