@@ -120,9 +120,10 @@ export class Retention implements RetentionView {
   }
 
   async preview(signal: AbortSignal = this.#stopping.signal): Promise<RetentionPreview> {
-    const hubId = await this.#parts.findHub();
+    const { store, rules, findHub } = this.#parts;
+    // Where everything is kept for ever there is nothing to walk for.
+    const hubId = shortestRetention(rules) === 0 ? undefined : await findHub();
     if (hubId === undefined) return { rows: [], kept: 0, complete: true };
-    const { store, rules } = this.#parts;
     return preview({ store, hubId, rules, from: sweepStart, signal });
   }
 
