@@ -138,6 +138,12 @@ describe('running and ending', () => {
     await fetch(`${url}/api/Explode`, { method: 'POST' });
     const entry = await waitFor(() => logLine(service, 'uncaught exception in user code'));
     expect(entry['err']).toMatchObject({ message: 'thrown out of a callback' });
+    // F40: whatever it is, and however long.
+    await fetch(`${url}/api/ExplodeOddly`, { method: 'POST' });
+    const count = (text: string): number => service.output().split(text).length - 1;
+    await waitFor(() => count('uncaught exception in user code') === 5 && count('unhandled rejection') === 4);
+    expect(service.output()).toContain('"frozen"');
+    expect(service.output().length).toBeLessThan(500_000);
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 });
