@@ -204,7 +204,7 @@ export const zones = [
   { files: 'log-output.ts', src: [], packages: [], node: [] },
   {
     files: 'logger.ts',
-    src: ['config.ts', 'log-output.ts'],
+    src: ['config.ts', 'log-output.ts', 'model/failure.ts'],
     packages: ['pino', 'pino-pretty', '@opentelemetry/api'],
     node: 'all',
   },

@@ -5,6 +5,7 @@ import { pino, stdTimeFunctions, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogConfig } from './config.ts';
 import { openOutput, type LogDestination } from './log-output.ts';
+import { toFailure } from './model/failure.ts';
 
 /** Where a request may carry the system key. Never a bare `code`: that is what errors call their kind. */
 const redacted = ['systemKey', 'query.code', '*.query.code'].concat(
@@ -35,13 +36,32 @@ export function createLogger(config: LogConfig, destination: LogDestination, { t
     ...(traced ? { mixin: activeTrace } : {}),
     level: config.level,
     redact: { paths: redacted, censor: '[redacted]' },
-    serializers: { url: (url: unknown) => (typeof url === 'string' ? withoutKey(url) : url), req: describeRequest },
+    serializers: {
+      err: describeError,
+      url: (url: unknown) => (typeof url === 'string' ? withoutKey(url) : url),
+      req: describeRequest,
+    },
   };
   if (config.format !== 'json') return pino(options, destination);
   return pino(
     { ...options, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
     destination,
   );
+}
+
+/** What an error may say in a line, in characters of JSON: a message can be as large as what user code puts into it. */
+const maxErrorLength = 65_536;
+
+/** User code may throw anything: frozen errors, getters and proxies that throw. A line must come of it, and no error. */
+function describeError(thrown: unknown): unknown {
+  try {
+    const described: unknown = pino.stdSerializers.err(thrown as Error);
+    if (JSON.stringify(described).length <= maxErrorLength) return described;
+  } catch {
+    // What cannot be read as it is can be told of in short.
+  }
+  const { errorType: type, message, stackTrace: stack } = toFailure(thrown);
+  return { type, message, ...(stack === undefined ? {} : { stack }) };
 }
 
 /** The names are those of OpenTelemetry for logs that are not its own. */

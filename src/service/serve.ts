@@ -1,5 +1,6 @@
 /** Runs the service: wires its parts, waits for the end, stops them in order. */
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { StartRequest } from '../cli/commands/start.ts';
@@ -25,6 +26,8 @@ import { ThreadedWorkers } from './threads/threaded-workers.ts';
 
 /** How long requests that were accepted may take after a signal. */
 const httpGraceMs = 10_000;
+/** How long a start may take to notice a signal. */
+const startGraceMs = 2_000;
 /** How long activities may take after a signal. */
 const activityGraceMs = 25_000;
 
@@ -44,7 +47,11 @@ export async function serve(request: StartRequest): Promise<void> {
   const shutdown = listenForShutdown(logger);
   const parts = new RunningParts(logger);
   try {
-    await start({ config, modules, logger, logDestination, parts, signal: shutdown.signal });
+    const started = start({ config, modules, logger, logDestination, parts, signal: shutdown.signal });
+    // The database may never answer; what comes of it after that is of no interest either.
+    const interrupted = shutdown.requested.then(() => delay(startGraceMs));
+    await Promise.race([started, interrupted]);
+    started.catch(() => undefined);
     await shutdown.requested;
   } catch (error) {
     // What a start says after it was interrupted is of no interest.

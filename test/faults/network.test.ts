@@ -72,18 +72,23 @@ describe('faults of the network and of connections', async () => {
     const node = await openNode({ databaseUrl: proxy.url, schema, taskHub: freshName() });
     const id = await node.api.running('WaitGo');
     const { length: saidBefore } = node.said;
-    proxy.refuse();
-    const begun = performance.now();
-    while (performance.now() - begun < 3_000) {
-      const calls = [
+    let key = 0;
+    const callAll = () =>
+      [
         node.api.post('/orchestrators/Echo', { body: 1 }),
+        node.api.post('/orchestrators/Echo', { body: 1, headers: { 'idempotency-key': `start-${(key += 1)}` } }),
         node.api.post(`/instances/${id}/raiseEvent/Go`, { body: 1 }),
+        node.api.post(`/instances/${id}/terminate?reason=x`),
         node.api.get(`/instances/${id}`),
         node.api.get('/instances'),
         node.api.delete(`/instances/${id}`),
-      ];
-      for (const call of calls) {
-        const { value, ms } = await timed(call);
+        node.api.delete('/instances?createdTimeFrom=2020-01-01'),
+      ].map((call) => timed(call));
+    proxy.refuse();
+    const begun = performance.now();
+    while (performance.now() - begun < 3_000) {
+      for (const call of callAll()) {
+        const { value, ms } = await call;
         expect([value.statusCode, value.headers['retry-after']]).toEqual([503, '5']);
         expect(ms).toBeLessThan(2_000 + slack);
       }
@@ -94,6 +99,13 @@ describe('faults of the network and of connections', async () => {
     const seconds = (performance.now() - begun) / 1_000;
     expect(lines).toBeGreaterThan(0);
     expect(lines).toBeLessThanOrEqual(seconds + 1);
+    // Nobody refuses, nobody answers.
+    proxy.blackhole();
+    for (const call of callAll()) {
+      const { value, ms } = await call;
+      expect([value.statusCode, value.headers['retry-after']]).toEqual([503, '5']);
+      expect(ms).toBeLessThan(2_000 + slack);
+    }
     proxy.heal();
     expect(await untilItWorks(node)).toBeLessThan(scaled.backOff + scaled.poll + slack);
     expect((await node.api.send('GET', '/readyz')).statusCode).toBe(200);

@@ -44,7 +44,7 @@ export async function openNode({ limits = {}, listens = false, ...options }: Nod
   onTestFinished(() => hub.stop());
   await hub.start();
   // A busy machine is not what is tested.
-  const app = await createServer(hub, { limits: { maxEventLoopDelayMs: 0, ...limits } });
+  const app = await createServer(hub, { limits: { maxEventLoopDelayMs: 0, ...limits }, logger });
   const stop = async (): Promise<void> => {
     await app.close();
     await hub.stop();

@@ -1,5 +1,6 @@
 /** The built service as a process: what it says, how it ends, and what it refuses. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -7,16 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { build } from '../../scripts/build.mjs';
 import { testDatabase } from '../support/postgres.ts';
 import { startService, type Service } from '../support/service.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const fixture = 'test/platform/fixtures/functions.mjs';
 const functions = join(root, fixture);
 const database = await testDatabase();
+const main = join(root, 'dist/main.js');
 let folder = '';
 
 beforeAll(() => {
@@ -63,7 +66,7 @@ interface Outcome {
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   return new Promise((resolve) => {
     const options = { cwd: folder, env: { PATH: process.env['PATH'], ...env }, timeout: 15_000 };
-    execFile(process.execPath, [join(root, 'dist/main.js'), ...args], options, (error, out, errors) => {
+    execFile(process.execPath, [main, ...args], options, (error, out, errors) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, errors });
     });
   });
@@ -113,6 +116,20 @@ describe('running and ending', () => {
     expect(await service.end('SIGINT')).toEqual({ code: 0, signal: null });
   });
 
+  test('a signal ends a start for which the database has no answer', async () => {
+    const proxy = await TcpProxy.open(database.url);
+    const silent = proxy.silence('advisory', 'before');
+    const child = spawn(process.execPath, [main, 'start', functions, '--port', '0', '--database-url', proxy.url], {
+      cwd: folder,
+      stdio: 'ignore',
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const ended = once(child, 'exit');
+    await silent;
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  });
+
   test('a second signal ends at once, whatever still runs', async () => {
     const service = await start();
     const { url } = service;
@@ -140,6 +157,12 @@ describe('running and ending', () => {
     await fetch(`${url}/api/Explode`, { method: 'POST' });
     const entry = await waitFor(() => logLine(service, 'uncaught exception in user code'));
     expect(entry['err']).toMatchObject({ message: 'thrown out of a callback' });
+    // F40: whatever it is, and however long.
+    await fetch(`${url}/api/ExplodeOddly`, { method: 'POST' });
+    const count = (text: string): number => service.output().split(text).length - 1;
+    await waitFor(() => count('uncaught exception in user code') === 5 && count('unhandled rejection') === 4);
+    expect(service.output()).toContain('"frozen"');
+    expect(service.output().length).toBeLessThan(500_000);
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 });
