@@ -5,6 +5,7 @@ import { type Environment, integer, setting } from './settings.ts';
 export interface HttpLimitsConfig {
   readonly requestTimeoutMs: number;
   readonly headersTimeoutMs: number;
+  readonly sendTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly maxHeaderBytes: number;
   readonly maxRequestsPerSocket: number;
@@ -30,6 +31,11 @@ export function httpLimitsConfig(flags: HttpLimitsFlags, env: Environment): Http
       setting(env, '--headers-timeout-ms', flags.headersTimeoutMs, 'PERDURE_HEADERS_TIMEOUT_MS'),
       { from: 100, to: hour, default: 15_000 },
     ),
+    sendTimeoutMs: integer(setting(env, '--send-timeout-ms', flags.sendTimeoutMs, 'PERDURE_SEND_TIMEOUT_MS'), {
+      from: 100,
+      to: hour,
+      default: 60_000,
+    }),
     keepAliveTimeoutMs: integer(
       setting(env, '--keep-alive-timeout-ms', flags.keepAliveTimeoutMs, 'PERDURE_KEEP_ALIVE_TIMEOUT_MS'),
       { from: 100, to: hour, default: 72_000 },

@@ -11,6 +11,8 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number;
   /** How long its headers may take, in ms. Default 15,000. */
   readonly headersTimeoutMs: number;
+  /** How long a caller may take nothing of its answer, in ms; then its connection is closed. Default 60,000. */
+  readonly sendTimeoutMs: number;
   /** How long an idle connection is kept, in ms. Default 72,000: longer than load balancers keep theirs. */
   readonly keepAliveTimeoutMs: number;
   /** Request line and headers together. Default 16,384. */
@@ -32,6 +34,7 @@ export interface HttpLimits {
 export const defaultLimits: HttpLimits = {
   requestTimeoutMs: 60_000,
   headersTimeoutMs: 15_000,
+  sendTimeoutMs: 60_000,
   keepAliveTimeoutMs: 72_000,
   maxHeaderBytes: 16_384,
   maxRequestsPerSocket: 0,
@@ -50,6 +53,8 @@ export function serverLimits(limits: HttpLimits): Partial<FastifyHttpOptions<Ser
   const headersTimeout = Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs);
   return {
     requestTimeout: limits.requestTimeoutMs,
+    // Only what is not read ends at it, see `pipelining.ts`.
+    connectionTimeout: limits.sendTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     maxRequestsPerSocket: limits.maxRequestsPerSocket,
     http: {

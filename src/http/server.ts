@@ -26,6 +26,7 @@ import { acceptAnyBody } from './plugins/json-body.ts';
 import { documentRoutes, serveDocumentation } from './plugins/openapi.ts';
 import { traceRequests } from './plugins/tracing.ts';
 import { limitRate } from './plugins/rate-limit.ts';
+import { limitPipelining } from './pipelining.ts';
 import { emptyProblem } from './problem.ts';
 import { Query } from './query.ts';
 import { routes } from './routes/index.ts';
@@ -153,6 +154,7 @@ export async function createServer(
   rememberAudits(app);
   rememberCalls(app);
 
+  limitPipelining(app);
   traceRequests(app);
   limitConnections(app, limits);
   const isOverloaded = await watchPressure(app, limits);

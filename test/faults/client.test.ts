@@ -1,7 +1,7 @@
 /** Faults of clients and between them and what is stored (reliability.md 4.1). */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -132,6 +132,80 @@ describe('faults of clients', async () => {
       expect((await start()).json().id).toBe(again.json().id);
     },
   );
+
+  describe('F12: readers who do not read', () => {
+    const megabyte = 1_024 * 1_024;
+    const request = (path: string): string => `GET ${W}${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
+
+    function open(to: string): Socket {
+      const { hostname, port } = new URL(to);
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => undefined);
+      onTestFinished(() => void socket.destroy());
+      return socket;
+    }
+
+    it('1,000 answers of 1 MB asked for at once on a connection take the memory of a few, nothing of the database, and end', async () => {
+      const { api, url } = await node({ listens: true, limits: { sendTimeoutMs: 1_500 } });
+      const big = await api.run('Echo', 'x'.repeat(megabyte));
+      const path = `/instances/${big}?showInput=false`;
+      const before = process.memoryUsage().rss;
+      const connections = (): Promise<number> =>
+        new Promise((resolve) => api.app.server.getConnections((_error, count) => resolve(count)));
+      const socket = open(url).pause();
+      socket.write(request(path).repeat(1_000));
+      await waitFor(async () => (await connections()) === 1);
+      // Others are served meanwhile; as many answers as these would be there for it, too.
+      let most = 0;
+      for (let n = 0; n < 60; n += 1) {
+        expect((await api.get(path)).statusCode).toBe(200);
+        most = Math.max(most, process.memoryUsage().rss - before);
+      }
+      expect(most / megabyte).toBeLessThan(400);
+      const busy = `select from pg_stat_activity where datname = current_database()
+        and application_name = 'perdure client' and (state <> 'idle' or xact_start is not null)`;
+      await waitFor(async () => (await execute(database, busy)).length === 0, { what: 'all connections to be idle' });
+      await waitFor(async () => (await connections()) === 0, {
+        what: 'the connection to be closed',
+        timeoutMs: 20_000,
+      });
+    });
+
+    it('a caller who sends ahead and reads gets all answers, in order', async () => {
+      const { api, url } = await node({ listens: true });
+      const big = await api.run('Echo', 'x'.repeat(megabyte));
+      const [count, rare] = [2_000, 200];
+      const last = JSON.stringify('y'.repeat(300_000));
+      const socket = open(url);
+      let text = '';
+      socket.setEncoding('latin1').on('data', (chunk) => (text += String(chunk)));
+      for (let n = 0; n < count; n += 1) socket.write(request(`/instances/${n % rare === 0 ? big : `none-${n}`}`));
+      socket.write(
+        `POST ${W}/orchestrators/Echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+          `Content-Length: ${last.length}\r\n\r\n${last}`,
+      );
+      await once(socket, 'end');
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+      expect(statuses).toEqual([...Array.from({ length: count }, (_, n) => (n % rare === 0 ? 200 : 404)), 202]);
+      const ids = [...text.matchAll(/x-request-id: \S+-(\w+)/g)].map(([, id = '']) => Number.parseInt(id, 36));
+      expect(ids).toHaveLength(count + 1);
+      expect(ids).toEqual(ids.toSorted((one, other) => one - other));
+    });
+
+    it('who waits longer than that for an answer or an event is not taken for one', async () => {
+      const { api, url } = await node({ listens: true, limits: { sendTimeoutMs: 300 } });
+      const [id, other] = [await api.running('WaitGo'), await api.running('WaitGo')];
+      const stream = open(url);
+      let heard = '';
+      stream.setEncoding('utf8').on('data', (chunk) => (heard += String(chunk)));
+      stream.write(request(`/instances/${id}/events`));
+      const end = fetch(`${url}${W}/instances/${id}?wait=30`);
+      expect((await fetch(`${url}${W}/instances/${other}?wait=1`)).status).toBe(202);
+      expect((await api.post(`/instances/${id}/raiseEvent/Go`, { body: 1 })).statusCode).toBe(202);
+      expect((await end).status).toBe(200);
+      await waitFor(() => heard.includes('"runtimeStatus":"Completed"'), { what: 'the event of the end' });
+    });
+  });
 
   it('F13: when the database does not keep up calls get 503 with Retry-After, /livez answers, and it goes on', async () => {
     const one = await node();

@@ -236,26 +236,6 @@ inBothModes('activities', ({ open }) => {
     ]);
   });
 
-  it.each([
-    ['a function', () => () => 1],
-    ['a BigInt', () => 1n],
-    [
-      'a cycle',
-      () => {
-        const cycle: Record<string, unknown> = {};
-        cycle['self'] = cycle;
-        return cycle;
-      },
-    ],
-    ['NaN', () => Number.NaN],
-  ])('an activity that returns %s fails its own call, with a message that says so', async (_, make) => {
-    const odd = activity<unknown>('Odd', make);
-    const calls = orchestration('Calls', (ctx) => ctx.callActivity('Odd'));
-    const hub = await open({ functions: [calls, odd] });
-    const ended = await hub.run(calls);
-    expect(ended).toMatchObject({ runtimeStatus: 'Failed', failure: { message: expect.stringMatching(/Odd.*JSON/) } });
-  });
-
   it('B38: an activity that nobody registers fails after the grace time and is not tried again', async () => {
     const calls = orchestration('Calls', (ctx) =>
       ctx.callActivity('Nobody', 1, { retry: { firstRetryIntervalInMilliseconds: 10, maxNumberOfAttempts: 5 } }),

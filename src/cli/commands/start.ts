@@ -133,6 +133,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
     .option('--request-timeout-ms <number>', 'for a request to arrive [PERDURE_REQUEST_TIMEOUT_MS] (default: 60000)')
     .option('--headers-timeout-ms <number>', 'for its headers [PERDURE_HEADERS_TIMEOUT_MS] (default: 15000)')
     .option(
+      '--send-timeout-ms <number>',
+      'for a caller that reads nothing of its answer [PERDURE_SEND_TIMEOUT_MS] (default: 60000)',
+    )
+    .option(
       '--keep-alive-timeout-ms <number>',
       'for an idle connection [PERDURE_KEEP_ALIVE_TIMEOUT_MS] (default: 72000)',
     )
