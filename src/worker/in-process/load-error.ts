@@ -27,22 +27,38 @@ async function placeOf(error: Error, url: string): Promise<string | undefined> {
   // Node puts the place of a name that a module does not export before the stack.
   const place = firstLine(error.stack) ?? siteIn(error.stack);
   if (place !== undefined) return fromHere(place);
-  return error instanceof SyntaxError ? askNode(url) : undefined;
+  return error instanceof SyntaxError ? askNode(url, error) : undefined;
 }
 
 /**
- * Where the grammar of a module, or of one that it imports, is broken, is told by Node only when it ends for it. None of its
- * code runs: a module is evaluated when all that it imports could be read.
+ * Where the grammar of a module, or of one that it imports, is broken: Node tells it only when a process ends for it. So the
+ * modules are read once more in a process of their own, which runs none of them.
  */
-function askNode(url: string): Promise<string | undefined> {
+function askNode(url: string, { message }: Error): Promise<string | undefined> {
   return new Promise((resolve) => {
+    const flags = ['--experimental-vm-modules', '--no-warnings', '--input-type=module'];
     const options = { timeout: maxAskMs };
-    execFile(process.execPath, ['--eval', 'import(process.argv[1])', url], options, (_error, _out, said) => {
-      const place = firstLine(said);
+    execFile(process.execPath, [...flags, '--eval', readModules, url], options, (_error, _out, said) => {
+      // Whatever else it stumbles over is not what is to be explained.
+      const place = said.includes(message) ? firstLine(said) : undefined;
       resolve(place === undefined ? undefined : fromHere(place));
     });
   });
 }
+
+/** Files only: packages are other people's. */
+const readModules = `
+import { readFileSync } from 'node:fs';
+import vm from 'node:vm';
+const modules = new Map();
+const read = (url) => {
+  if (!modules.has(url)) modules.set(url, new vm.SourceTextModule(readFileSync(new URL(url), 'utf8'), { identifier: url }));
+  return modules.get(url);
+};
+const other = () => new vm.SyntheticModule([], () => undefined);
+const isFile = (name) => /^[.][.]?[/].*[.]m?js$/.test(name);
+await read(process.argv[1]).link((name, by) => (isFile(name) ? read(new URL(name, by.identifier).href) : other()));
+`;
 
 /** `file:line`, if the text begins with such a line. */
 function firstLine(text: string | undefined): string | undefined {
