@@ -279,6 +279,8 @@ export interface QueuedActivity extends ActivityWork {
   readonly id: string;
   /** Of one that was taken from a dead worker; absent: none. */
   readonly strikes?: readonly Strike[];
+  /** Workers that died with it, nobody knows why; of one that was taken from the last of them. Absent: 0. */
+  readonly crashCount?: number;
 }
 
 /** How an activity ended. */

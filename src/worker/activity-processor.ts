@@ -4,13 +4,12 @@
  */
 import type { Logger } from 'pino';
 import { Batcher } from '../flow/batcher.ts';
-import { lastStrike } from '../model/culprit.ts';
 import type { ActivityCompletion, QueuedActivity, WorkerId } from '../model/work.ts';
 import type { WorkerStore } from '../store/store.ts';
 import { Cancellation } from './cancellation.ts';
 import type { ActivitySlots } from './activity-slots.ts';
 import type { Executor } from './executor.ts';
-import { givenUp } from './failures.ts';
+import { poisonOfActivity } from './failures.ts';
 
 const maxBackOffMs = 5_000;
 
@@ -89,11 +88,8 @@ export class ActivityProcessor {
     const { slots, log } = this.#options;
     const cancellation = new Cancellation();
     this.#running.set(task.id, { task, cancellation });
-    const strike = lastStrike(task.strikes, task.taskScheduledId);
-    const outcome =
-      strike === undefined
-        ? await slots.run(task, cancellation)
-        : slots.fail(task.name, givenUp(strike, 'PoisonActivity'));
+    const poison = poisonOfActivity(task);
+    const outcome = poison === undefined ? await slots.run(task, cancellation) : slots.fail(task.name, poison);
     // Not started, or too late: whoever gets the row next runs it.
     if (outcome === undefined || this.#closed) {
       if (!this.#closed && !cancellation.isWithdrawn) this.#running.delete(task.id);

@@ -1,9 +1,9 @@
 /** Why the engine ends an instance that cannot go on. */
 import { lastStrike } from '../model/culprit.ts';
 import type { Failure } from '../model/failure.ts';
-import type { OwnedInstance, Strike } from '../model/work.ts';
+import type { OwnedInstance, QueuedActivity, Strike } from '../model/work.ts';
 
-/** Workers that may die with an instance before it is given up, where nobody knows why they died (decision 18). */
+/** Workers that may die with an instance before it, or an activity, is given up, where nobody knows why they died (decision 18). */
 const maxCrashes = 10;
 
 /** Why the turns of an instance, or the operations of an entity, are not tried again; `undefined`: they are. */
@@ -17,6 +17,16 @@ export function poisonOf(
   const what = errorType === 'PoisonInstance' ? 'orchestration' : 'operation';
   const message = `${crashCount} workers have died while they ran this ${what}; it is not tried again.`;
   return { errorType, message, ...(errorType === 'PoisonInstance' ? {} : { isNonRetriable: true }) };
+}
+
+/** Why an activity is not tried again; `undefined`: it is. */
+export function poisonOfActivity(task: QueuedActivity): Failure | undefined {
+  const { name, taskScheduledId, strikes, crashCount = 0 } = task;
+  const strike = lastStrike(strikes, taskScheduledId);
+  if (strike !== undefined) return givenUp(strike, 'PoisonActivity');
+  if (crashCount <= maxCrashes) return undefined;
+  const message = `${crashCount} workers have died while they ran activity '${name}'; it is not tried again.`;
+  return { errorType: 'PoisonActivity', message, isNonRetriable: true };
 }
 
 /** What becomes of code that brought its worker down for the last time. */

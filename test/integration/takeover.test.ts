@@ -52,6 +52,30 @@ inBothModes('workers that come and go', ({ open, database }) => {
     },
   );
 
+  it('F29: an activity is given up when worker after worker has died with it and nobody knows why', async () => {
+    const taskHub = freshName();
+    const [begun, release] = [gate(), gate()];
+    let runs = 0;
+    const work = activity('Work', async () => {
+      runs += 1;
+      begun.open();
+      await release.passed;
+    });
+    const body = orchestration('Body', (ctx) => ctx.callActivity('Work'));
+    const hub = await open({ ...quick, taskHub, functions: [body] });
+    await open({ ...quick, taskHub, functions: [work] });
+    const id = await hub.client.startNew(body);
+    await begun.passed;
+    const ofHub = 'hub_id = (select id from task_hubs where name = $1)';
+    await execute(database, `update activity_tasks set crash_count = 10 where ${ofHub}`, [taskHub]);
+    await execute(database, `update workers set expires_at = now() - interval '1 second' where ${ofHub}`, [taskHub]);
+    const { runtimeStatus, failure } = await hub.finish(id);
+    expect(runtimeStatus).toBe('Failed');
+    expect(failure?.message).toContain("11 workers have died while they ran activity 'Work'; it is not tried again.");
+    expect(runs).toBe(1);
+    release.open();
+  });
+
   it('F18 F20 B148: a turn whose worker lost its lease meanwhile is not committed; another worker completes it', async () => {
     const taskHub = freshName();
     let bodies = 0;

@@ -46,7 +46,11 @@ async function begin({ thread, stopGraceMs }: QuarantineData): Promise<void> {
     onRegistered: (workerId) => post({ kind: 'registered', workerId }),
   });
   running = { store, workers };
-  await workers.start();
+  await workers.start().catch((error: unknown) => {
+    // The service begins another one.
+    log.warn({ err: error }, 'the process of suspects could not start');
+    process.disconnect();
+  });
 }
 
 async function stop(): Promise<void> {

@@ -40,7 +40,7 @@ function statements(t: Tables) {
        set owner = $1, redelivery = q.redelivery + 1, crash_count = q.crash_count + o.crashes
        from orphans o
        where q.id = o.id
-       returning ${returned},
+       returning ${returned}, q.crash_count,
          ${strikesOf(t, { key: 'q.instance_key', id: 'q.execution_id' }, 'q.task_scheduled_id')} as strikes`;
   return {
     // First in, first out by activity_tasks_ready; rows that another worker is taking are skipped.

@@ -166,6 +166,8 @@ export interface ActivityRow {
   readonly tags: string | null;
   readonly waited_ms: number;
   /** Of one that was taken over. */
+  readonly crash_count?: number;
+  /** Of one that was taken over. */
   readonly strikes?: string | null;
 }
 
@@ -186,6 +188,7 @@ export function toQueuedActivity(row: ActivityRow): QueuedActivity {
     ...(row.input === null ? {} : { input: row.input }),
     ...(row.tags === null ? {} : { tags: JSON.parse(row.tags) as Tags }),
     ...(row.strikes ? { strikes: toStrikes(row.strikes) } : {}),
+    ...(row.crash_count ? { crashCount: row.crash_count } : {}),
     ...(trace === undefined ? {} : { trace }),
   };
 }
