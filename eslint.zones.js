@@ -179,7 +179,7 @@ export const zones = [
   { files: 'settings.ts', src: ['model'], packages: [], node: 'all' },
   { files: 'listen-config.ts', src: ['settings.ts'], packages: [], node: [] },
   { files: 'storage-limits.ts', src: ['settings.ts'], packages: [], node: [] },
-  { files: 'isolation-settings.ts', src: ['settings.ts'], packages: [], node: ['node:v8'] },
+  { files: 'isolation-settings.ts', src: ['settings.ts'], packages: [], node: ['node:os', 'node:v8'] },
   { files: 'retention-settings.ts', src: ['settings.ts', 'model'], packages: [], node: [] },
   { files: 'http-limits-config.ts', src: ['settings.ts'], packages: [], node: [] },
   { files: 'traces-config.ts', src: ['settings.ts'], packages: [], node: [] },

@@ -1,4 +1,5 @@
 /** How user code is kept apart from everything else, as flags and variables say it. */
+import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { type Environment, integer, setting, type Setting } from './settings.ts';
 
@@ -14,6 +15,8 @@ export interface IsolationConfig {
   readonly stallMs: number;
   /** Of each thread. */
   readonly maxHeapMb: number;
+  /** Of the whole process, with its buffers. */
+  readonly maxMemoryMb: number;
 }
 
 /** Flags by their names in camel case. */
@@ -24,6 +27,7 @@ export interface IsolationFlags {
   readonly activityLimitMs?: string;
   readonly stallMs?: string;
   readonly maxWorkerHeapMb?: string;
+  readonly maxMemoryMb?: string;
 }
 
 const hour = 3_600_000;
@@ -57,6 +61,11 @@ export function isolationConfig(flags: IsolationFlags, env: Environment): Isolat
       from: 32,
       to: 1_048_576,
       default: Math.floor(getHeapStatistics().heap_size_limit / mebi),
+    }),
+    maxMemoryMb: integer(setting(env, '--max-memory-mb', flags.maxMemoryMb, 'PERDURE_MAX_MEMORY_MB'), {
+      from: 64,
+      to: 16_777_216,
+      default: Math.floor((Math.min(process.constrainedMemory() || totalmem(), totalmem()) * 0.9) / mebi),
     }),
   };
 }

@@ -1,34 +1,36 @@
-/** Turns that hold their thread for longer than the lease of its worker: F21, F22. */
+/** Turns that hold their thread for longer than the lease of its worker, or fill the memory: F21, F22, F28. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { management, reach, send, type Answer } from '../support/http.ts';
 import { testDatabase } from '../support/postgres.ts';
-import { startService } from '../support/service.ts';
+import { startService, type Service } from '../support/service.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const leaseMs = 1_000;
 const turnLimitMs = 60_000;
 const scaled = [
   ...['--lease-ms', `${leaseMs}`, '--poll-ms', '100', '--stall-ms', '250', '--turn-limit-ms', `${turnLimitMs}`],
+  ...['--max-memory-mb', '800'],
 ];
 const timeoutMs = 2 * turnLimitMs;
 
 describe('one worker whose turns may take long', async () => {
   const database = await testDatabase();
   const stops: (() => Promise<void>)[] = [];
+  let service: Service;
   let api = '';
   let folder = '';
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'perdure-slow-'));
-    const { url } = await startService({
+    service = await startService({
       modules: ['test/e2e/fixtures/process-poison.mjs'],
       flags: ['--database-url', database.url, ...scaled],
       whenFinished: (stop) => stops.push(stop),
     });
-    api = management(url);
+    api = management(service.url);
   }, 60_000);
 
   afterAll(async () => {
@@ -70,6 +72,19 @@ describe('one worker whose turns may take long', async () => {
       await writeFile(`${file}.go`, '');
       expect(await end(slow, timeoutMs)).toMatchObject({ runtimeStatus: 'Completed', output: 'at last' });
       expect(await readFile(file, 'utf8')).toBe('x');
+    },
+    timeoutMs,
+  );
+
+  it(
+    'F28: a turn that fills the memory with buffers is ended before the process is, and given up',
+    async () => {
+      const { runtimeStatus, output } = await end(await start('Buffers'), timeoutMs);
+      const message =
+        /^PoisonInstance: The orchestrator 'Buffers' filled \d+ MB with buffers when its process had no more than 800 MB \(--max-memory-mb\), at .*process-poison\.mjs:\d+\. This was the third time/;
+      expect([runtimeStatus, output]).toEqual(['Failed', expect.stringMatching(message)]);
+      // The same process.
+      expect(await service.end('SIGTERM')).toEqual({ code: 0, signal: null });
     },
     timeoutMs,
   );

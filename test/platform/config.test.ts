@@ -26,6 +26,7 @@ test('without flags and environment the documented defaults apply', () => {
       activityLimitMs: 3_600_000,
       stallMs: 500,
       maxHeapMb: expect.any(Number),
+      maxMemoryMb: expect.any(Number),
     },
     leaseMs: 30_000,
     storageLimits: {

@@ -70,6 +70,10 @@ export function startCommand(start: (request: StartRequest) => Promise<void>): C
       '--max-worker-heap-mb <number>',
       'memory of a worker thread [PERDURE_MAX_WORKER_HEAP_MB] (default: as Node chooses for the machine)',
     )
+    .option(
+      '--max-memory-mb <number>',
+      'when the process takes more, a thread that fills buffers is ended [PERDURE_MAX_MEMORY_MB] (default: 90 % of the container or machine)',
+    )
     .option('--no-http', 'work without serving HTTP')
     .option(
       '--monitor-port <number>',

@@ -8,10 +8,10 @@ import type { Culprit } from '../../model/culprit.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { NotificationBus } from '../../store/store.ts';
 import type { SupervisorStore } from '../../store/supervisor-store.ts';
-import { died, diedAlone, exited, hung, limitOf, outOfMemory, type BlockLimits } from './endings.ts';
+import { died, diedAlone, exited, hung, limitOf, outOfBuffers, outOfMemory, type BlockLimits } from './endings.ts';
 import { inspect } from './inspect.ts';
 import type { Persistence } from './persistence.ts';
-import type { Running } from './protocol.ts';
+import type { ProbeAnswer, Running } from './protocol.ts';
 import type { ThreadEnd, WorkerThread } from './worker-thread.ts';
 
 /** So often what stands still is looked at. */
@@ -28,6 +28,7 @@ export interface CasualtiesOptions extends BlockLimits {
   /** After how long a still thread's work is given to others, in ms. */
   readonly stallMs: number;
   readonly maxHeapMb: number;
+  readonly maxMemoryMb: number;
   /** How long a thread may take to finish what held it up, in ms. */
   readonly graceMs: number;
   /** Others are needed in its place; or suspects may have come into being. */
@@ -64,7 +65,9 @@ export class Casualties {
         // The line that it is at now says more than where it was at first.
         const now = await inspect(thread.threadId);
         if (thread.stillMs < stallMs) break;
-        await this.#end(thread, now?.culprit ?? culprit, now?.site ?? seen?.site);
+        await this.#end(thread, now?.culprit ?? culprit, (guilty) =>
+          hung(guilty, now?.site ?? seen?.site, this.#options),
+        );
         return;
       }
       await delay(lookMs);
@@ -86,10 +89,23 @@ export class Casualties {
     onChange();
   }
 
-  async #end(thread: WorkerThread, culprit: Culprit | undefined, site: string | undefined): Promise<void> {
+  /** Its buffers leave the process no memory. */
+  async relieve(thread: WorkerThread, { culprit, site, bufferBytes }: ProbeAnswer): Promise<void> {
+    if (thread.state === 'ended') return;
+    const bufferMb = Math.round(bufferBytes / 1_048_576);
+    await this.#end(thread, culprit ?? thread.shared.marked, (guilty) =>
+      outOfBuffers(guilty, bufferMb, this.#options.maxMemoryMb, site),
+    );
+  }
+
+  async #end(
+    thread: WorkerThread,
+    culprit: Culprit | undefined,
+    explain: (culprit: Culprit) => Failure,
+  ): Promise<void> {
     const { log } = this.#options;
-    const failure = culprit === undefined ? undefined : hung(culprit, site, this.#options);
-    log.error({ ...about(culprit), site }, failure?.message ?? 'a worker thread that stands still is ended');
+    const failure = culprit && explain(culprit);
+    log.error(about(culprit), failure?.message ?? 'a worker thread is ended that stands still, or fills the memory');
     thread.isCondemned = true;
     // It ends when it is in JavaScript again.
     void thread.terminate();

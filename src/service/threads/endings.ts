@@ -35,6 +35,12 @@ export function outOfMemory(culprit: Culprit, heapMb: number): Failure {
   return failure(culprit, `used up the memory of its worker (${heapMb} MB, --max-worker-heap-mb)`);
 }
 
+/** Buffers are not in the heap of a thread. */
+export function outOfBuffers(culprit: Culprit, bufferMb: number, limitMb: number, site: string | undefined): Failure {
+  const what = `filled ${bufferMb} MB with buffers when its process had no more than ${limitMb} MB (--max-memory-mb)`;
+  return failure(culprit, `${what}${at(site)}`);
+}
+
 /** Nothing is known but that it ran alone. */
 export function died(culprit: Culprit): Failure {
   return failure(culprit, 'ended its worker');

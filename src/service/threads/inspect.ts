@@ -3,7 +3,7 @@
  * runs, an endless loop or a regular expression; only code outside of JavaScript cannot be asked.
  */
 import { Session } from 'node:inspector';
-import { probeName, type ProbeAnswer, type Running } from './protocol.ts';
+import { probeName, type ProbeAnswer } from './protocol.ts';
 
 /** An answer takes a millisecond. */
 const timeoutMs = 300;
@@ -14,12 +14,12 @@ const question = JSON.stringify({
 });
 
 /** @returns `undefined` when it does not answer */
-export async function inspect(threadId: number): Promise<Running | undefined> {
+export async function inspect(threadId: number): Promise<ProbeAnswer | undefined> {
   const session = new Session();
   session.connect();
   let timer: NodeJS.Timeout | undefined;
   try {
-    return await new Promise<Running | undefined>((resolve) => {
+    return await new Promise<ProbeAnswer | undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), timeoutMs);
       // Which of them it is, only its answer says.
       session.on('NodeWorker.attachedToWorker', ({ params: { sessionId } }) => {

@@ -71,8 +71,8 @@ export interface Running {
   readonly site?: string;
 }
 
-/** The same, and which thread says it. */
-export type ProbeAnswer = Running & { readonly threadId: number };
+/** The same, which thread says it, and how much its buffers take. */
+export type ProbeAnswer = Running & { readonly threadId: number; readonly bufferBytes: number };
 
 /** Under this name a thread has a function that says what is running; called through the inspector. */
 export const probeName = 'perdure.running';

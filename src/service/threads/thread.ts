@@ -50,7 +50,10 @@ const logger = calmLog(
 
 setInterval(() => shared.beat(), data.beatMs);
 Object.defineProperty(globalThis, Symbol.for(probeName), {
-  value: () => JSON.stringify({ ...running(contexts), threadId } satisfies ProbeAnswer),
+  value: () => {
+    const bufferBytes = process.memoryUsage().arrayBuffers;
+    return JSON.stringify({ ...running(contexts), threadId, bufferBytes } satisfies ProbeAnswer);
+  },
 });
 
 // F24, F42: what user code forgot. Its orchestration or activity has its own outcome, and others are not harmed.

@@ -14,6 +14,7 @@ import type { WorkerSnapshot } from '../../worker/counters.ts';
 import { Casualties } from './casualties.ts';
 import type { BlockLimits } from './endings.ts';
 import { BackOff } from './back-off.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { Persistence } from './persistence.ts';
 import type { Role, ThreadData } from './protocol.ts';
 import { Quarantine } from './quarantine.ts';
@@ -46,6 +47,7 @@ interface SharedOptions extends BlockLimits {
   readonly activityLimitMs: number;
   readonly stallMs: number;
   readonly maxHeapMb: number;
+  readonly maxMemoryMb: number;
   /** What a thread is begun with. */
   readonly thread: Omit<ThreadData, 'shared' | 'beatMs'>;
   readonly log: Logger;
@@ -77,6 +79,7 @@ export class ThreadedWorkers implements HubWorker {
   #lookedAt = 0;
   readonly #backOff = new BackOff();
   #quarantine: Quarantine | undefined;
+  readonly #memory: MemoryWatch;
   #workedAt = 0;
   #wantsSpare = false;
   #quietRenewals = 0;
@@ -86,6 +89,10 @@ export class ThreadedWorkers implements HubWorker {
   constructor(options: ThreadedWorkersOptions) {
     this.#options = options;
     this.#persistence = new Persistence(options.log);
+    this.#memory = new MemoryWatch({
+      ...options,
+      relieve: async (thread, seen) => this.#casualties?.relieve(thread, seen),
+    });
   }
 
   async start(): Promise<void> {
@@ -276,6 +283,7 @@ export class ThreadedWorkers implements HubWorker {
         'the main thread stood still (HTTP triggers run in it)',
       );
     }
+    this.#memory.look(this.#threads);
     for (const thread of this.#threads) {
       thread.look(isLate ? 0 : elapsedMs);
       if (thread.stillMs < this.#options.stallMs || thread.isWatched) continue;
