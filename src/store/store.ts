@@ -265,6 +265,8 @@ export type Heartbeat =
       readonly deadWorkers: boolean;
       /** Whether no other worker of the hub lives. */
       readonly alone: boolean;
+      /** Whether a worker of the hub has died lately and nobody knows why. Absent: no. */
+      readonly crashed?: boolean;
       /** Owned instances with visible messages. */
       readonly inboxKeys: readonly InstanceKey[];
       /** Everything that belongs to the worker, whether or not it ever heard of it. */
@@ -320,7 +322,12 @@ export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInst
     readonly leaseMs: number;
     /** Whether it takes only suspects, one at a time. Default `false`. */
     readonly quarantine?: boolean;
-  }): Promise<{ readonly workerId: WorkerId; readonly now: number; readonly alone: boolean }>;
+  }): Promise<{
+    readonly workerId: WorkerId;
+    readonly now: number;
+    readonly alone: boolean;
+    readonly crashed?: boolean;
+  }>;
   /** Renews the lease if it has not ended, and looks for work: the one statement of an idle worker. */
   heartbeat(request: {
     readonly workerId: WorkerId;

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { ExecutionLimits } from '../core/state/turn-limits.ts';
 import type { Clock } from '../flow/clock.ts';
 import { isEntityInstanceId } from '../model/entity-id.ts';
-import type { Claim, WorkerId } from '../model/work.ts';
+import type { Claim, NewInstance, StartOffer, WorkerId } from '../model/work.ts';
 import type { Heartbeat, WorkerStore } from '../store/store.ts';
 import { ActivityProcessor } from './activity-processor.ts';
 import type { ActivitySlots } from './activity-slots.ts';
@@ -76,6 +76,23 @@ export function openSession({ lease, ...shared }: SessionOptions): Session {
 export function take({ orchestrations, entities }: Session, claims: readonly Claim[]): void {
   orchestrations.take(claims.filter((claim) => !isEntityInstanceId(claim.instanceId)));
   entities.take(claims.filter((claim) => isEntityInstanceId(claim.instanceId)));
+}
+
+/** An offer to take a new instance, which ends with the registration. */
+export async function offerOf(
+  { orchestrations }: Session,
+  start: NewInstance,
+  holds: () => boolean,
+): Promise<StartOffer> {
+  const offer = await orchestrations.offer(start);
+  return {
+    ...offer,
+    accept: (key, hasTurn) => {
+      // Stored for an id whose lease has ended: whoever takes over that id's instances has it.
+      if (holds()) offer.accept(key, hasTurn);
+      else offer.withdraw();
+    },
+  };
 }
 
 /**

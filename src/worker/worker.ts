@@ -23,7 +23,7 @@ import { ForeignVersions } from './foreign-versions.ts';
 import { defaultLiveLimits, LiveInstances } from './live-instances.ts';
 import { maintain } from './maintenance.ts';
 import { newExecutionId } from './new-execution.ts';
-import { openSession, renew, reset, snapshotOf, take, type Lease, type Session } from './session.ts';
+import { offerOf, openSession, renew, reset, snapshotOf, take, type Lease, type Session } from './session.ts';
 import { collectStrays } from './strays.ts';
 import { WorkLoop } from './work-loop.ts';
 import type { WorkerOptions } from './worker-options.ts';
@@ -57,6 +57,7 @@ export class Worker {
   #beating: Promise<void> = Promise.resolve();
   readonly #dueTimes: DueTimes;
   #deadWorkers = true;
+  #crashed = false;
   #maintainedAt = 0;
   #maintenance: Promise<void> | undefined;
   #stopping = false;
@@ -167,7 +168,12 @@ export class Worker {
   async #begin(): Promise<void> {
     const { store, executor, leaseMs, log } = this.#options;
     const sentAt = this.#own.now();
-    const { workerId, now, alone } = await store.registerWorker({
+    const {
+      workerId,
+      now,
+      alone,
+      crashed = false,
+    } = await store.registerWorker({
       hubId: this.#hubId,
       name: this.#options.name ?? `${hostname()}:${process.pid}`,
       functions: executor.functions,
@@ -177,6 +183,7 @@ export class Worker {
     this.#options.onRegistered?.(workerId);
     this.#clock.observe(now);
     this.#slots.alone = alone;
+    this.#crashed = crashed;
     const live = new LiveInstances(this.#options.live ?? defaultLiveLimits);
     const lease: Lease = { endsAt: sentAt + leaseMs };
     this.#session = openSession({
@@ -219,17 +226,11 @@ export class Worker {
   async offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined> {
     const session = this.#session;
     if (session === undefined || this.#stopping || hubId !== this.#hubId) return undefined;
-    const serves = this.#options.executor.servesOrchestration(start.name, start.version);
-    if (!serves || !this.#leaseHolds() || this.#room(session) <= 0) return undefined;
-    const offer = await session.orchestrations.offer(start);
-    return {
-      ...offer,
-      accept: (key, hasTurn) => {
-        // Stored for an id whose lease has ended: whoever takes over that id's instances has it.
-        if (this.#session === session) offer.accept(key, hasTurn);
-        else offer.withdraw();
-      },
-    };
+    if (!this.#options.executor.servesOrchestration(start.name, start.version)) return undefined;
+    if (!this.#leaseHolds() || this.#room(session) <= 0) return undefined;
+    // What ends the process before it is stored would do so each time it is started again, and never be given up.
+    const offered = { ...start, isNewId: start.isNewId && !this.#crashed };
+    return offerOf(session, offered, () => this.#session === session);
   }
 
   /**
@@ -339,6 +340,7 @@ export class Worker {
     this.#clock.observe(beat.now);
     session.activities.lost(beat.lostTasks);
     this.#slots.alone = beat.alone;
+    this.#crashed = beat.crashed === true;
     if (this.#stopping) return;
     this.#deadWorkers = beat.deadWorkers;
     if (beat.instancesReady || beat.deadWorkers) this.#claimLoop.wake();

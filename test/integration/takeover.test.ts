@@ -76,6 +76,22 @@ inBothModes('workers that come and go', ({ open, database }) => {
     release.open();
   });
 
+  it('F29: after a crash a first turn runs when its start is stored, and not before', async () => {
+    const taskHub = freshName();
+    const body = orchestration('Body', (ctx) => ctx.waitForExternalEvent('Go'));
+    await (await open({ ...quick, taskHub, functions: [body] })).stop();
+    await execute(
+      database,
+      `insert into workers (hub_id, name, orchestrators, activities, expires_at)
+       select id, 'crashed', '{}', '{}', now() - interval '1 second' from task_hubs where name = $1`,
+      [taskHub],
+    );
+    const hub = await open({ ...quick, taskHub, functions: [body] });
+    const id = await holdingCommits(database, () => hub.client.startNew(body));
+    await hub.client.raiseEvent(id, 'Go', 'gone');
+    expect((await hub.finish(id)).output).toBe('gone');
+  });
+
   it('F18 F20 B148: a turn whose worker lost its lease meanwhile is not committed; another worker completes it', async () => {
     const taskHub = freshName();
     let bodies = 0;

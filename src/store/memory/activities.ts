@@ -22,7 +22,10 @@ export function claimActivities(
   const orphans = request.includeDeadOwners ? able.filter((task) => data.isDead(task.owner)) : [];
   const taken = orphans.slice(0, request.limit);
   // They may have run.
-  for (const task of taken) task.redelivery += 1;
+  for (const task of taken) {
+    task.redelivery += 1;
+    task.crashCount = (task.crashCount ?? 0) + 1;
+  }
   const running = able.filter((task) => task.owner !== null).length;
   const room = Math.max(0, (request.hubLimit ?? Number.POSITIVE_INFINITY) - running);
   const ready = able.filter((task) => task.owner === null).slice(0, Math.min(request.limit - taken.length, room));

@@ -70,6 +70,8 @@ export interface StoredTask extends NewActivityTask {
   readonly executionId: string;
   readonly createdAt: number;
   redelivery: number;
+  /** Workers that died with it. */
+  crashCount?: number;
   owner: WorkerId | null;
 }
 

@@ -1,11 +1,15 @@
 /** Worker rows: one lease for each worker, which holds for everything it owns. */
 import type { FunctionNames, InstanceKey, WorkerId } from '../../model/work.ts';
 import { toExecutableNames, toFunctionNames } from '../executable-names.ts';
-import type { Heartbeat } from '../store.ts';
+import type { Heartbeat, WorkerStore } from '../store.ts';
 import { isNotSuperseded, knownMigrations, superseded, type SchemaGate } from './schema-gate.ts';
 import { nowMs, statement, type Runner, type Tables } from './sql.ts';
 
 function statements(t: Tables) {
+  // Rows of dead workers are kept for ten minutes.
+  const crashed = (hub: string): string => `exists (
+           select 1 from ${t.workers} w where w.hub_id = ${hub} and w.expires_at <= now() and not w.blameless
+         )`;
   return {
     register: statement(
       'register_worker',
@@ -13,7 +17,7 @@ function statements(t: Tables) {
        select $1::integer, $2::text, $3::text[], $4::text[], now() + $5 * interval '1 millisecond', $6::boolean
        where ${isNotSuperseded(t, '$7')}
        returning id, ${nowMs} as now,
-         not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone`,
+         not exists (select 1 from ${t.workers} w where w.hub_id = $1 and w.expires_at > now()) as alone, ${crashed('$1')} as crashed`,
     ),
     // The only statement of an idle worker: so it also asks whether this version still fits. An ended lease is never renewed (decision 8). OFFSET 0 keeps the planner
     // from answering the question about dead workers by reading all tasks (Postgres 18).
@@ -44,6 +48,7 @@ function statements(t: Tables) {
          not exists (
            select 1 from ${t.workers} w where w.hub_id = $2 and w.id <> $1 and w.expires_at > now()
          ) as alone,
+         ${crashed('$2')} as crashed,
          array(
            select e.instance_key from ${t.executions} e
            where e.owner = $1
@@ -60,11 +65,11 @@ function statements(t: Tables) {
        from beat`,
     ),
     // Tasks can be claimed the moment this commits. What is still owned of instances is taken over from the ended lease:
-    // something may be lost that only a takeover looks for. So the row stays for a while.
+    // something may be lost that only a takeover looks for. So the row stays for a while. It has not crashed.
     deregister: statement(
       'deregister_worker',
       `with tasks as (update ${t.tasks} set owner = null where owner = $1)
-       update ${t.workers} set expires_at = now() where id = $1`,
+       update ${t.workers} set expires_at = now(), blameless = true where id = $1`,
     ),
     endAll: statement(
       'end_leases',
@@ -84,6 +89,13 @@ function statements(t: Tables) {
   };
 }
 
+interface RegisteredRow {
+  readonly id: string;
+  readonly now: number;
+  readonly alone: boolean;
+  readonly crashed: boolean;
+}
+
 interface HeartbeatRow {
   readonly now: number;
   readonly fits: boolean;
@@ -91,6 +103,7 @@ interface HeartbeatRow {
   readonly activities_ready: boolean;
   readonly dead_workers: boolean;
   readonly alone: boolean;
+  readonly crashed: boolean;
   readonly inbox_keys: readonly InstanceKey[];
   readonly owned_instances: readonly InstanceKey[];
   readonly owned_tasks: readonly string[];
@@ -113,8 +126,8 @@ export class Workers {
     readonly functions: FunctionNames;
     readonly leaseMs: number;
     readonly quarantine?: boolean;
-  }): Promise<{ readonly workerId: WorkerId; readonly now: number; readonly alone: boolean }> {
-    const [row] = await this.#runner.rows<{ id: string; now: number; alone: boolean }>(this.#sql.register, [
+  }): ReturnType<WorkerStore['registerWorker']> {
+    const [row] = await this.#runner.rows<RegisteredRow>(this.#sql.register, [
       worker.hubId,
       worker.name,
       toExecutableNames(worker.functions),
@@ -124,7 +137,7 @@ export class Workers {
       knownMigrations(),
     ]);
     if (row === undefined) throw superseded();
-    return { workerId: row.id, now: row.now, alone: row.alone };
+    return { workerId: row.id, now: row.now, alone: row.alone, ...(row.crashed ? { crashed: true } : {}) };
   }
 
   /** @param gate hears whether this version still fits */
@@ -153,6 +166,7 @@ export class Workers {
       activitiesReady: row.activities_ready,
       deadWorkers: row.dead_workers,
       alone: row.alone,
+      ...(row.crashed ? { crashed: true } : {}),
       inboxKeys: row.inbox_keys,
       ownedInstances: row.owned_instances,
       ownedTasks: row.owned_tasks,

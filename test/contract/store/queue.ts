@@ -337,7 +337,7 @@ export function queue({ store, other, remains }: StoreUnderTest): void {
       const heir = await hub.worker();
       expect((await heir.alive()).deadWorkers).toBe(true);
       expect(await heir.claimTasks()).toEqual([]);
-      expect(await heir.claimTasks({ dead: true })).toEqual([{ ...task, redelivery: 2 }]);
+      expect(await heir.claimTasks({ dead: true })).toEqual([{ ...task, redelivery: 2, crashCount: 1 }]);
       expect(await worker.completeTask(task)).toEqual([]);
       expect(await heir.completeTask(task)).toEqual([task.id]);
       expect(await remains(instance.key)).toMatchObject({ messages: 1 });
