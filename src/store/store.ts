@@ -279,6 +279,7 @@ export type Heartbeat =
     }
   /** The lease had ended: register anew, drop everything (decision 8). */
   | { readonly kind: 'expired' };
+type Alive = Extract<Heartbeat, { kind: 'alive' }>;
 
 /** A worker's wish for instances. */
 export interface InstanceClaim {
@@ -322,12 +323,7 @@ export interface WorkerStore extends EntityCareStore, Pick<ClientStore, 'getInst
     readonly leaseMs: number;
     /** Whether it takes only suspects, one at a time. Default `false`. */
     readonly quarantine?: boolean;
-  }): Promise<{
-    readonly workerId: WorkerId;
-    readonly now: number;
-    readonly alone: boolean;
-    readonly crashed?: boolean;
-  }>;
+  }): Promise<{ readonly workerId: WorkerId } & Pick<Alive, 'now' | 'alone' | 'crashed'>>;
   /** Renews the lease if it has not ended, and looks for work: the one statement of an idle worker. */
   heartbeat(request: {
     readonly workerId: WorkerId;
