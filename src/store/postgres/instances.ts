@@ -4,6 +4,7 @@
  */
 import type { PoolClient } from 'pg';
 import { Batcher } from '../../flow/batcher.ts';
+import { Turnstile } from '../../flow/turnstile.ts';
 import { isEntityInstanceId } from '../../model/entity-id.ts';
 import type { AuditNote } from '../../model/access.ts';
 import { isTerminal, type OrchestrationInstance, type RuntimeStatus } from '../../model/instance.ts';
@@ -17,15 +18,27 @@ import { oneByOne } from './one-by-one.ts';
 import { batchPatience, type Patience } from './patience.ts';
 import { reportTexts, tellParent } from './reports.ts';
 import { toEvents, toHistoryTexts, toInstance, toMessageText, type InstanceRow, startOfMessage } from './rows.ts';
-import { nowMs, statement, type Runner, type Tables } from './sql.ts';
+import { nowMs, statement, type Runner, type Statement, type Tables } from './sql.ts';
 
 const maxBatch = 500;
 const maxBatchBytes = 8 * 1_048_576;
 
+/** Payloads of an instance that are read together with those of others, in bytes; larger ones are read a few at a time. */
+const lightBytes = 262_144;
+const maxHeavyReads = 4;
+
+const payloadBytes = `coalesce(octet_length(i.input), 0) + coalesce(octet_length(i.output), 0)`;
+/** Lengths are known without reading what is stored apart. */
+const lightPayloads = ['input', 'output']
+  .map((name) => `case when ${payloadBytes} <= ${lightBytes} then i.${name} end as ${name}`)
+  .join(', ');
+
 /** An instance as clients see it: while it is live, its execution tells what changes. */
-const instanceColumns = `i.key, i.instance_id, i.name, i.version, i.execution_id, coalesce(e.status, i.status) as status,
+const instanceColumns = (
+  payloads = 'i.input, i.output',
+): string => `i.key, i.instance_id, i.name, i.version, i.execution_id, coalesce(e.status, i.status) as status,
   i.tags, i.created_at, coalesce(e.last_updated_at, i.last_updated_at) as last_updated_at, i.completed_at, i.scheduled_start_at, i.parent,
-  i.input, i.output, case when e.instance_key is null then i.custom_status else e.custom_status end as custom_status, i.failure`;
+  ${payloads}, case when e.instance_key is null then i.custom_status else e.custom_status end as custom_status, i.failure`;
 
 /**
  * KEY SHARE keeps a purge or replacement of the target away until the message is in (decision 16); it does not wait for
@@ -91,16 +104,22 @@ function statements(t: Tables) {
     // look-up of its own: joined freely the planner reads the whole hub (measured: 700 ms instead of 3).
     get: statement(
       'get_instances',
-      `select n.ord, ${instanceColumns}
+      `select n.ord, ${instanceColumns(lightPayloads)}, ${payloadBytes} > ${lightBytes} as is_heavy
        from unnest($1::int[], $2::int[], $3::text[]) as n (ord, hub_id, instance_id)
        cross join lateral (
          select * from ${t.instances} i where i.hub_id = n.hub_id and i.instance_id = n.instance_id limit 1
        ) i
        ${execution}`,
     ),
+    getHeavy: statement(
+      'get_instance',
+      `select ${instanceColumns()} from ${t.instances} i
+       ${execution}
+       where i.hub_id = $1 and i.instance_id = $2`,
+    ),
     getWithHistory: statement(
       'get_instance_history',
-      `select ${instanceColumns}, array(
+      `select ${instanceColumns()}, array(
          select h.events from ${t.history} h
          where h.instance_key = i.key and h.sequence > coalesce(e.first_sequence, 0)
          order by h.sequence
@@ -149,6 +168,8 @@ export class Instances {
   readonly #sql: ReturnType<typeof statements>;
   readonly #sends: Batcher<ClientMessage, Sent>;
   readonly #gets: Batcher<InstanceAddress, OrchestrationInstance | null>;
+  readonly #heavyReads = new Turnstile(maxHeavyReads);
+  readonly #patience: ReturnType<typeof batchPatience>['patience'];
 
   constructor(runner: Runner, tables: Tables, patience?: Patience) {
     this.#runner = runner;
@@ -162,6 +183,7 @@ export class Instances {
       weigh: (message) => ('input' in message.event ? (message.event.input?.length ?? 0) : 0),
       ...batchPatience(patience, 'writes'),
     });
+    this.#patience = batchPatience(patience, 'reads').patience;
     this.#gets = new Batcher({
       run: (addresses) => this.#getAll(addresses),
       concurrency: 4,
@@ -206,23 +228,46 @@ export class Instances {
 
   async get(hubId: number, instanceId: string, withHistory: boolean): Promise<OrchestrationInstance | undefined> {
     if (!withHistory) return (await this.#gets.add({ hubId, instanceId })) ?? undefined;
-    const [row] = await this.#runner.rows<InstanceRow & { history: string[] }>(this.#sql.getWithHistory, [
+    const [row] = await this.#readHeavy<InstanceRow & { history: string[] }>(this.#sql.getWithHistory, {
       hubId,
       instanceId,
-    ]);
+    });
     return row && { ...toInstance(row), history: row.history.flatMap((text) => toEvents(text)) };
   }
 
-  async #getAll(addresses: readonly InstanceAddress[]): Promise<readonly (OrchestrationInstance | null)[]> {
-    const rows = await this.#runner.rows<InstanceRow & { readonly ord: number }>(this.#sql.get, [
+  /** A few at a time: many at once would take the memory, and hold everybody up while they are taken apart (F76). */
+  async #readHeavy<Row extends InstanceRow>(what: Statement, { hubId, instanceId }: InstanceAddress) {
+    const leave = await this.#heavyReads.enter(this.#patience);
+    try {
+      return await this.#runner.rows<Row>(what, [hubId, instanceId]);
+    } finally {
+      leave();
+    }
+  }
+
+  async #getHeavy(address: InstanceAddress): Promise<OrchestrationInstance | null> {
+    const [row] = await this.#readHeavy(this.#sql.getHeavy, address);
+    return row === undefined ? null : toInstance(row);
+  }
+
+  async #getAll(
+    addresses: readonly InstanceAddress[],
+  ): Promise<readonly (OrchestrationInstance | null | Promise<OrchestrationInstance | null>)[]> {
+    type Row = InstanceRow & { readonly ord: number; readonly is_heavy: boolean };
+    const rows = await this.#runner.rows<Row>(this.#sql.get, [
       addresses.map((_, index) => index),
       addresses.map((address) => address.hubId),
       addresses.map((address) => address.instanceId),
     ]);
     const found = new Map(rows.map((row) => [row.ord, row]));
-    return addresses.map((_, index) => {
+    return addresses.map((address, index) => {
       const row = found.get(index);
-      return row === undefined ? null : toInstance(row);
+      if (row === undefined) return null;
+      if (!row.is_heavy) return toInstance(row);
+      const heavy = this.#getHeavy(address);
+      // Nobody may be left who waits for it.
+      heavy.catch(() => undefined);
+      return heavy;
     });
   }
 

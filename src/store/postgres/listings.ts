@@ -20,6 +20,13 @@ const purgeBatch = 500;
 /** Windows that one page takes at most: then it ends, however few it has. */
 const pageWindows = 10;
 
+/** What the payloads of one page may have, in bytes, one instance at least: then it ends, however few it has. */
+const maxPageBytes = 32 * 1_048_576;
+/** Larger ones are read when it is known that they belong to the page: a page has at most 1,000 instances. */
+const lightBytes = 32_768;
+/** Lengths are known without reading what is stored apart. */
+const payloadBytes = sql<number>`(coalesce(octet_length(i.input), 0) + coalesce(octet_length(i.output), 0))`;
+
 /** What a window is sorted by. */
 const inOrder: Readonly<Record<ListingOrder, RawBuilder<unknown>>> = {
   id: sql`w.instance_id`,
@@ -51,7 +58,23 @@ export class Listings {
   async list(hubId: number, filter: InstanceFilter, page: Page): Promise<InstancePage> {
     const query = { hubId, filter };
     const { rows, ...rest } = await this.#page(query, page, (after, limit) => this.#readInstances(query, after, limit));
-    return { instances: rows.map(toInstance), ...rest };
+    const fits = fitting(rows.map((row) => row.bytes));
+    const last = rows[fits - 1];
+    const isCut = fits < rows.length && last !== undefined;
+    const payloads = await this.#heavyPayloads(rows.slice(0, fits));
+    return {
+      instances: rows.slice(0, fits).map((row) => toInstance({ ...row, ...payloads.get(row.key) })),
+      ...(isCut ? { continuationToken: writeToken(cursorOf(filter, last), query) } : rest),
+    };
+  }
+
+  async #heavyPayloads(rows: readonly { readonly key: string; readonly bytes: number }[]) {
+    const keys = rows.filter((row) => row.bytes > lightBytes).map((row) => row.key);
+    const found =
+      keys.length === 0
+        ? []
+        : await this.#db.selectFrom('instances').select(['key', 'input', 'output']).where('key', 'in', keys).execute();
+    return new Map(found.map((row) => [row.key, row]));
   }
 
   /** Without entities, and without payloads. */
@@ -172,8 +195,11 @@ export class Listings {
         (join) => join.onTrue(),
       )
       .select(['w.name', 'w.version', 'w.tags', 'w.created_at', 'i.execution_id', 'i.completed_at', 'i.parent'])
-      .select(['i.scheduled_start_at', 'i.input', 'i.output', 'i.failure'])
+      .select(['i.scheduled_start_at', 'i.failure'])
       .select([
+        payloadBytes.as('bytes'),
+        sql<string | null>`case when ${payloadBytes} <= ${lightBytes} then i.input end`.as('input'),
+        sql<string | null>`case when ${payloadBytes} <= ${lightBytes} then i.output end`.as('output'),
         sql<RuntimeStatus>`coalesce(e.status, w.ended)`.as('status'),
         sql<Date>`coalesce(e.last_updated_at, i.last_updated_at)`.as('last_updated_at'),
         sql<string | null>`case when e.instance_key is null then i.custom_status else e.custom_status end`.as(
@@ -228,6 +254,13 @@ export class Listings {
       .executeTakeFirstOrThrow();
     return Number(result.count);
   }
+}
+
+/** @returns how many of a page's instances, of these sizes, are shown */
+function fitting(sizes: readonly number[]): number {
+  let room = maxPageBytes;
+  const end = sizes.findIndex((bytes) => (room -= bytes) <= 0);
+  return end === -1 ? sizes.length : end + 1;
 }
 
 function cursorOf(filter: InstanceFilter, row: Pick<Place, 'key' | 'instance_id' | 'created_text'>): readonly string[] {
