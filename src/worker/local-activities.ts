@@ -45,13 +45,9 @@ export function poisonActivities(
 
 /** Scheduled, not completed, not in the queue, no result on its way: it ran in the worker that died. */
 export function lostActivities(
-  { executionId, openTasks }: ExecutionState,
-  { queuedTaskIds, messages }: Pick<ClaimContents, 'queuedTaskIds' | 'messages'>,
+  { openTasks }: ExecutionState,
+  { queuedTaskIds }: Pick<ClaimContents, 'queuedTaskIds'>,
 ): readonly number[] {
   const safe = new Set(queuedTaskIds);
-  for (const { event, executionId: to } of messages) {
-    // A result for another execution is no result: it will be dropped.
-    if ('taskScheduledId' in event && (to === null || to === executionId)) safe.add(event.taskScheduledId);
-  }
   return [...openTasks.keys()].filter((id) => !safe.has(id));
 }

@@ -300,8 +300,11 @@ class World {
     const messages = this.#visible;
     const fence = this.#sequence;
     const memory = (worker.memory ??= this.#remember());
-    const queuedTaskIds = this.#queue.map((row) => row.task.taskScheduledId);
-    const lostTasks = worker.takenOver ? lostActivities(memory.state, { queuedTaskIds, messages }) : undefined;
+    const ended = messages.flatMap(({ event, executionId: to }) =>
+      'taskScheduledId' in event && (to === null || to === memory.state.executionId) ? [event.taskScheduledId] : [],
+    );
+    const queuedTaskIds = [...this.#queue.map((row) => row.task.taskScheduledId), ...ended];
+    const lostTasks = worker.takenOver ? lostActivities(memory.state, { queuedTaskIds }) : undefined;
     worker.takenOver = false;
     const opened = openTurn(memory.state, {
       messages,

@@ -9,6 +9,7 @@ import {
   type CommitOutcome,
   type InstanceKey,
   type NewChild,
+  type Message,
   type OutgoingMessage,
   type TurnCommit,
   type WorkerId,
@@ -103,20 +104,25 @@ export function readClaimed(
     if (instance === undefined) return empty;
     const tasks = withTasks ? [...data.tasks.values()].filter((task) => task.instanceKey === key) : [];
     try {
+      const messages = data.visibleMessages(instance).map(toMessage);
+      const ended = withTasks ? messages.flatMap((message) => endedTask(message, instance.executionId)) : [];
       return {
         ...empty,
-        messages: data
-          .visibleMessages(instance)
-          .slice(0, withTasks ? undefined : maxMessagesPerTurn)
-          .map(toMessage),
+        messages: messages.slice(0, maxMessagesPerTurn),
         history: withHistory ? toEvents(instance.history) : [],
-        queuedTaskIds: tasks.map((task) => task.taskScheduledId),
+        queuedTaskIds: [...tasks.map((task) => task.taskScheduledId), ...ended],
       };
     } catch (error) {
       // The misfortune of this instance, not of those that are read with it.
       return { ...empty, unreadable: error instanceof Error ? error.message : String(error) };
     }
   });
+}
+
+/** A result for another execution is no result: it will be dropped. */
+function endedTask({ event, executionId }: Message, own: string): readonly number[] {
+  const isEnd = event.type === 'TaskCompleted' || event.type === 'TaskFailed';
+  return isEnd && (executionId === null || executionId === own) ? [event.taskScheduledId] : [];
 }
 
 /** Not that of a scheduled one, which is a message that is not visible yet. */

@@ -189,11 +189,12 @@ export class TestWorker {
     key: InstanceKey,
     given: { readonly history?: boolean; readonly tasks?: boolean } = {},
   ): Promise<ClaimContents> {
-    const [contents] = await this.#hub.store.readClaimed([
-      { key, withHistory: given.history ?? false, withTasks: given.tasks ?? false },
-    ]);
-    if (contents === undefined) throw new Error(`nothing was read of ${key}`);
-    return contents;
+    const request = { key, withHistory: given.history ?? false, withTasks: given.tasks ?? false };
+    const [contents] = await this.#hub.store.readClaimed([request]);
+    const isHeavy = contents?.isHeavy === true;
+    const [whole] = isHeavy ? await this.#hub.store.readClaimed([{ ...request, whole: true }]) : [contents];
+    if (whole === undefined) throw new Error(`nothing was read of ${key}`);
+    return whole;
   }
 
   commit(turns: readonly TurnCommit[]): Promise<readonly CommitOutcome[]> {
