@@ -110,6 +110,14 @@ describe('faults of the network and of connections', async () => {
     expect(await untilItWorks(node)).toBeLessThan(scaled.backOff + scaled.poll + slack);
     expect((await node.api.send('GET', '/readyz')).statusCode).toBe(200);
     expect(await node.api.status(id)).toMatchObject({ runtimeStatus: 'Running' });
+    // Connections that were good a moment ago.
+    proxy.blackhole();
+    const headers = { 'idempotency-key': 'half-open' };
+    const { value, ms } = await timed(node.api.post('/orchestrators/Echo', { body: 1, headers }));
+    expect([value.statusCode, value.headers['retry-after']]).toEqual([503, '5']);
+    expect(ms).toBeLessThan(2_000 + slack);
+    proxy.resetAll();
+    proxy.heal();
   });
 
   it('F52: a connection that is half open in a transaction is found on both ends, and its locks are freed', async () => {

@@ -14,6 +14,8 @@ import { type Connections, rollBack, type Runner, type Statement, statement, typ
 
 /** How long answers are kept. */
 const kept = `interval '24 hours'`;
+/** Nothing is done by it, and it takes no time: a connection that does not even answer this is half open. */
+const begin = { text: 'begin', query_timeout: 1_500 };
 /** Calls that one transaction forgets. */
 const pruneBatch = 1_000;
 
@@ -69,7 +71,7 @@ export class Once implements OnceStore {
     const client = await this.#runner.connect();
     let found: Exclude<OnceBegin, { readonly kind: 'fresh' }> | undefined;
     try {
-      await client.query('begin');
+      await client.query(begin);
       found = await this.#find(client, call);
       if (found === undefined) return { kind: 'fresh', transaction: this.#open(client, call) };
     } catch (error) {
