@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import type { LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -10,6 +11,7 @@ import { execute } from '../support/sql.ts';
 import { freshName } from '../support/task-hubs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { mend } from '../http/fixtures.ts';
 import { W } from '../http/support.ts';
 import { openNode, slack, timed, untilItWorks, type Node } from './support.ts';
 
@@ -130,6 +132,61 @@ describe('faults of clients', async () => {
         return answer.statusCode === 202 && answer;
       });
       expect((await start()).json().id).toBe(again.json().id);
+    },
+  );
+
+  it.each(['before', 'after'] as const)(
+    'F09: the same of suspend, resume, terminate, restart and rewind: lost %s it is executed',
+    async (cut) => {
+      const taskHub = freshName();
+      const proxy = await TcpProxy.open(databaseUrl);
+      const { api } = await node({ taskHub });
+      const broken = await openNode({ databaseUrl: proxy.url, schema, taskHub, worker: false });
+      const waits = [await api.running('WaitGo'), await api.suspended(), await api.running('WaitGo')] as const;
+      const ended = await api.run('Echo', 1);
+      const failed = await api.start('ActsBroken', freshName());
+      await api.reach(failed, 'Failed');
+      mend((await api.status(failed))['input']);
+      const executionOf = async (id: string): Promise<unknown> =>
+        (await execute(database, 'select execution_id from instances where instance_id = $1', [id]))[0];
+      const first = await executionOf(ended);
+      const calls = [
+        { id: waits[0], verb: 'suspend', sends: 'send_', reached: 'Suspended' },
+        { id: waits[1], verb: 'resume', sends: 'send_', reached: 'Running' },
+        { id: waits[2], verb: 'terminate', sends: 'send_', reached: 'Terminated' },
+        {
+          id: ended,
+          verb: 'restart?restartWithNewInstanceId=false',
+          sends: 'commit\u0000',
+          reached: 'Completed',
+        },
+        { id: failed, verb: 'rewind', sends: 'commit\u0000', reached: 'Completed' },
+      ];
+      for (const { id, verb, sends, reached } of calls) {
+        const url = `/instances/${id}/${verb}`;
+        let isCut = false;
+        void proxy.cut(sends, cut).then(() => (isCut = true));
+        const answer = await broken.api.post(url);
+        expect(isCut, `${verb}: ${answer.body}`).toBe(true);
+        const isDone = async (): Promise<boolean> =>
+          (await api.status(id))['runtimeStatus'] === reached &&
+          (id !== ended || !isDeepStrictEqual(await executionOf(id), first));
+        if (answer.statusCode === 503) {
+          expect(answer.headers['retry-after'], answer.body).toBe('5');
+          expect(answer.body).toContain('OutcomeUnknown');
+          // What was executed is there; what was not has changed nothing, and can be asked for again.
+          if (cut === 'before') {
+            expect(await isDone(), verb).toBe(false);
+            expect((await api.post(url)).statusCode).toBeLessThan(300);
+          }
+        } else {
+          expect([verb, answer.statusCode], answer.body).toEqual([
+            verb,
+            expect.toSatisfy((code: number) => code < 300),
+          ]);
+        }
+        await waitFor(isDone, { what: `the effect of ${verb}` });
+      }
     },
   );
 
