@@ -11,7 +11,8 @@ import { execute } from '../support/sql.ts';
 import { freshName } from '../support/task-hubs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { mend } from '../http/fixtures.ts';
+import { activity, orchestration } from '../../src/model/functions.ts';
+import { counter, functions, mend } from '../http/fixtures.ts';
 import { W } from '../http/support.ts';
 import { openNode, slack, timed, untilItWorks, type Node } from './support.ts';
 
@@ -295,14 +296,50 @@ describe('faults of clients', async () => {
     await untilItWorks(one);
   });
 
-  it('F64: numbers beyond 53 bits work everywhere', async () => {
-    const own = await testNumbers();
-    const one = await openNode({ databaseUrl, schema, taskHub: own });
-    expect(await one.api.status(await one.api.run('Acts', 'large'))).toMatchObject({ output: 'LARGE' });
-    const id = await one.api.running('WaitGo');
-    await one.api.post(`/instances/${id}/raiseEvent/Go`, { body: 'far' });
-    expect(await one.api.reach(id, 'Completed')).toMatchObject({ output: 'far' });
-    expect((await one.api.delete(`/instances/${id}`)).statusCode).toBe(200);
+  it('F64: numbers beyond 53 bits work everywhere: in the queue, in trees, timers, entities, lists, and every verb', async () => {
+    const taskHub = await testNumbers();
+    const there = activity('There', (n: number) => n + 1);
+    const child = orchestration('Child', async (ctx, n: number) => {
+      await ctx.createTimer(20);
+      return ctx.callActivity(there, n);
+    });
+    const wide = orchestration('Wide', async (ctx) => {
+      await ctx.callEntity(counter.id('far'), 'add', 1);
+      const results: unknown[] = await ctx.all([1, 2].map((n) => ctx.callSubOrchestrator(child, n)));
+      return [...results, await ctx.callEntity(counter.id('far'), 'get')];
+    });
+    // What one of them has no code for goes through the queue.
+    const one = await openNode({ databaseUrl, schema, taskHub, functions: [...functions, wide, child] });
+    await openNode({ databaseUrl, schema, taskHub, functions: [there] });
+    const { api } = one;
+    expect(await api.status(await api.run('Acts', 'large'))).toMatchObject({ output: 'LARGE' });
+    const tree = await api.run('Wide');
+    expect(await api.status(tree)).toMatchObject({ output: [2, 3, 1] });
+    const [{ key } = { key: '' }] = await execute<{ readonly key: string }>(
+      database,
+      'select key from instances where instance_id = $1',
+      [tree],
+    );
+    expect(BigInt(key)).toBeGreaterThan(BigInt(Number.MAX_SAFE_INTEGER));
+    const id = await api.suspended();
+    expect((await api.post(`/instances/${id}/resume`)).statusCode).toBe(202);
+    await api.post(`/instances/${id}/raiseEvent/Go`, { body: 'far' });
+    expect(await api.reach(id, 'Completed')).toMatchObject({ output: 'far' });
+    expect((await api.post(`/instances/${id}/restart?restartWithNewInstanceId=false`)).statusCode).toBe(202);
+    await api.reach(id, 'Running');
+    expect((await api.post(`/instances/${id}/terminate`)).statusCode).toBe(202);
+    await api.reach(id, 'Terminated');
+    const failed = await api.run('ActsBroken', taskHub);
+    mend(taskHub);
+    expect((await api.post(`/instances/${failed}/rewind`)).statusCode).toBe(202);
+    await api.reach(failed, 'Completed');
+    const listed = await api.get('/instances?top=2&createdTimeFrom=2000-01-01');
+    expect(listed.json()).toHaveLength(2);
+    const next = { 'x-ms-continuation-token': String(listed.headers['x-ms-continuation-token']) };
+    expect((await api.get('/instances?top=9&createdTimeFrom=2000-01-01', { headers: next })).json()).not.toHaveLength(
+      0,
+    );
+    for (const each of [id, tree, failed]) expect((await api.delete(`/instances/${each}`)).statusCode).toBe(200);
   });
 
   /** Lets the numbers of rows go on far beyond what JavaScript counts exactly. */
