@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import type { LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -10,6 +11,8 @@ import { execute } from '../support/sql.ts';
 import { freshName } from '../support/task-hubs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { activity, orchestration } from '../../src/model/functions.ts';
+import { counter, functions, mend } from '../http/fixtures.ts';
 import { W } from '../http/support.ts';
 import { openNode, slack, timed, untilItWorks, type Node } from './support.ts';
 
@@ -133,6 +136,61 @@ describe('faults of clients', async () => {
     },
   );
 
+  it.each(['before', 'after'] as const)(
+    'F09: the same of suspend, resume, terminate, restart and rewind: lost %s it is executed',
+    async (cut) => {
+      const taskHub = freshName();
+      const proxy = await TcpProxy.open(databaseUrl);
+      const { api } = await node({ taskHub });
+      const broken = await openNode({ databaseUrl: proxy.url, schema, taskHub, worker: false });
+      const waits = [await api.running('WaitGo'), await api.suspended(), await api.running('WaitGo')] as const;
+      const ended = await api.run('Echo', 1);
+      const failed = await api.start('ActsBroken', freshName());
+      await api.reach(failed, 'Failed');
+      mend((await api.status(failed))['input']);
+      const executionOf = async (id: string): Promise<unknown> =>
+        (await execute(database, 'select execution_id from instances where instance_id = $1', [id]))[0];
+      const first = await executionOf(ended);
+      const calls = [
+        { id: waits[0], verb: 'suspend', sends: 'send_', reached: 'Suspended' },
+        { id: waits[1], verb: 'resume', sends: 'send_', reached: 'Running' },
+        { id: waits[2], verb: 'terminate', sends: 'send_', reached: 'Terminated' },
+        {
+          id: ended,
+          verb: 'restart?restartWithNewInstanceId=false',
+          sends: 'commit\u0000',
+          reached: 'Completed',
+        },
+        { id: failed, verb: 'rewind', sends: 'commit\u0000', reached: 'Completed' },
+      ];
+      for (const { id, verb, sends, reached } of calls) {
+        const url = `/instances/${id}/${verb}`;
+        let isCut = false;
+        void proxy.cut(sends, cut).then(() => (isCut = true));
+        const answer = await broken.api.post(url);
+        expect(isCut, `${verb}: ${answer.body}`).toBe(true);
+        const isDone = async (): Promise<boolean> =>
+          (await api.status(id))['runtimeStatus'] === reached &&
+          (id !== ended || !isDeepStrictEqual(await executionOf(id), first));
+        if (answer.statusCode === 503) {
+          expect(answer.headers['retry-after'], answer.body).toBe('5');
+          expect(answer.body).toContain('OutcomeUnknown');
+          // What was executed is there; what was not has changed nothing, and can be asked for again.
+          if (cut === 'before') {
+            expect(await isDone(), verb).toBe(false);
+            expect((await api.post(url)).statusCode).toBeLessThan(300);
+          }
+        } else {
+          expect([verb, answer.statusCode], answer.body).toEqual([
+            verb,
+            expect.toSatisfy((code: number) => code < 300),
+          ]);
+        }
+        await waitFor(isDone, { what: `the effect of ${verb}` });
+      }
+    },
+  );
+
   describe('F12: readers who do not read', () => {
     const megabyte = 1_024 * 1_024;
     const request = (path: string): string => `GET ${W}${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
@@ -238,14 +296,50 @@ describe('faults of clients', async () => {
     await untilItWorks(one);
   });
 
-  it('F64: numbers beyond 53 bits work everywhere', async () => {
-    const own = await testNumbers();
-    const one = await openNode({ databaseUrl, schema, taskHub: own });
-    expect(await one.api.status(await one.api.run('Acts', 'large'))).toMatchObject({ output: 'LARGE' });
-    const id = await one.api.running('WaitGo');
-    await one.api.post(`/instances/${id}/raiseEvent/Go`, { body: 'far' });
-    expect(await one.api.reach(id, 'Completed')).toMatchObject({ output: 'far' });
-    expect((await one.api.delete(`/instances/${id}`)).statusCode).toBe(200);
+  it('F64: numbers beyond 53 bits work everywhere: in the queue, in trees, timers, entities, lists, and every verb', async () => {
+    const taskHub = await testNumbers();
+    const there = activity('There', (n: number) => n + 1);
+    const child = orchestration('Child', async (ctx, n: number) => {
+      await ctx.createTimer(20);
+      return ctx.callActivity(there, n);
+    });
+    const wide = orchestration('Wide', async (ctx) => {
+      await ctx.callEntity(counter.id('far'), 'add', 1);
+      const results: unknown[] = await ctx.all([1, 2].map((n) => ctx.callSubOrchestrator(child, n)));
+      return [...results, await ctx.callEntity(counter.id('far'), 'get')];
+    });
+    // What one of them has no code for goes through the queue.
+    const one = await openNode({ databaseUrl, schema, taskHub, functions: [...functions, wide, child] });
+    await openNode({ databaseUrl, schema, taskHub, functions: [there] });
+    const { api } = one;
+    expect(await api.status(await api.run('Acts', 'large'))).toMatchObject({ output: 'LARGE' });
+    const tree = await api.run('Wide');
+    expect(await api.status(tree)).toMatchObject({ output: [2, 3, 1] });
+    const [{ key } = { key: '' }] = await execute<{ readonly key: string }>(
+      database,
+      'select key from instances where instance_id = $1',
+      [tree],
+    );
+    expect(BigInt(key)).toBeGreaterThan(BigInt(Number.MAX_SAFE_INTEGER));
+    const id = await api.suspended();
+    expect((await api.post(`/instances/${id}/resume`)).statusCode).toBe(202);
+    await api.post(`/instances/${id}/raiseEvent/Go`, { body: 'far' });
+    expect(await api.reach(id, 'Completed')).toMatchObject({ output: 'far' });
+    expect((await api.post(`/instances/${id}/restart?restartWithNewInstanceId=false`)).statusCode).toBe(202);
+    await api.reach(id, 'Running');
+    expect((await api.post(`/instances/${id}/terminate`)).statusCode).toBe(202);
+    await api.reach(id, 'Terminated');
+    const failed = await api.run('ActsBroken', taskHub);
+    mend(taskHub);
+    expect((await api.post(`/instances/${failed}/rewind`)).statusCode).toBe(202);
+    await api.reach(failed, 'Completed');
+    const listed = await api.get('/instances?top=2&createdTimeFrom=2000-01-01');
+    expect(listed.json()).toHaveLength(2);
+    const next = { 'x-ms-continuation-token': String(listed.headers['x-ms-continuation-token']) };
+    expect((await api.get('/instances?top=9&createdTimeFrom=2000-01-01', { headers: next })).json()).not.toHaveLength(
+      0,
+    );
+    for (const each of [id, tree, failed]) expect((await api.delete(`/instances/${each}`)).statusCode).toBe(200);
   });
 
   /** Lets the numbers of rows go on far beyond what JavaScript counts exactly. */

@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { build } from '../../scripts/build.mjs';
 import { openPostgresStore } from '../../src/store/postgres/index.ts';
 import { canMount, fill, ownCluster } from '../support/own-cluster.ts';
-import { startService } from '../support/service.ts';
+import { management, reach, send, type Answer } from '../support/http.ts';
+import { startService, type Service } from '../support/service.ts';
 import { freshName } from '../support/task-hubs.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openNode, scaled, slack, untilItWorks, type Node } from './support.ts';
@@ -117,6 +118,65 @@ describe('faults of the server', async () => {
     const refusals = async (): Promise<number> => (await cluster.log()).split('too many clients').length - 1;
     return { close, refusals };
   }
+
+  it('F72: power is lost, of Postgres and all nodes at once: what was acknowledged is there and completes, and only what was under way runs again', async () => {
+    await cluster.query(`create table runs (instance_id text, task_id text, redelivery integer, pid integer,
+      at timestamptz not null default clock_timestamp())`);
+    const [taskHub, start] = [freshName(), () => Promise.all([service(), service()])];
+    const service = (): Promise<Service> =>
+      startService({
+        modules: ['test/faults/fixtures/work.mjs'],
+        env: { RUNS_URL: cluster.url },
+        flags: ['--database-url', cluster.url, '--task-hub', taskHub, '--lease-ms', '2000', '--poll-ms', '100'],
+      });
+    const nodes = await start();
+    const accepted: string[] = [];
+    const raised: string[] = [];
+    let goesOn = true;
+    const post = async (path: string, body: unknown): Promise<Answer | undefined> => {
+      const node = nodes[accepted.length % 2] ?? nodes[0];
+      // Cut off when the power goes: nothing was promised.
+      const answer = await send('POST', `${management(node.url)}/${path}`, body).catch(() => undefined);
+      return answer?.status === 202 ? answer : undefined;
+    };
+    const lane = async (): Promise<void> => {
+      while (goesOn) {
+        const chain = await post('orchestrators/Chain', { steps: 3, ms: 150 });
+        if (chain !== undefined) accepted.push(String(chain.body.id));
+        const wait = await post('orchestrators/Wait', null);
+        if (wait !== undefined && (await post(`instances/${wait.body.id}/raiseEvent/go`, 'told')) !== undefined) {
+          raised.push(String(wait.body.id));
+        }
+      }
+    };
+    const lanes = Array.from({ length: 3 }, lane);
+    await waitFor(async () => accepted.length >= 40 && (await cluster.query('select from runs')).length >= 60, {
+      timeoutMs: 30_000,
+      intervalMs: 100,
+      what: 'work to be under way',
+    });
+    await Promise.all([...nodes.map((node) => node.end('SIGKILL')), cluster.crash()]);
+    const lostAt = new Date();
+    goesOn = false;
+    await Promise.all(lanes);
+    await cluster.start();
+    const [node] = await start();
+    const result = async (id: string): Promise<unknown> =>
+      (
+        await reach(`${management(node.url)}/instances/${id}`, (status) => status.runtimeStatus === 'Completed', {
+          what: id,
+        })
+      ).body.output;
+    for (const id of accepted) expect(await result(id)).toHaveLength(3);
+    for (const id of raised) expect(await result(id)).toBe('told');
+    // What runs again was under way when the power went, and the second run knows that it is one.
+    const runs = await cluster.query(`select array_agg(redelivery order by at) as redeliveries,
+      min(at) < '${lostAt.toISOString()}' and max(at) > '${lostAt.toISOString()}' as spans from runs group by task_id`);
+    expect(runs.length).toBeGreaterThanOrEqual(3 * accepted.length);
+    const again = runs.filter(({ redeliveries }) => Array.isArray(redeliveries) && redeliveries.length > 1);
+    for (const run of again) expect(run).toEqual({ redeliveries: [0, 1], spans: true });
+    expect(again.length).toBeLessThan(runs.length / 2);
+  }, 120_000);
 
   it('F51: a standby gets no work; when it is promoted work goes on from what it has, not from what was in memory', async () => {
     const node = await open();

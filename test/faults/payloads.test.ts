@@ -1,10 +1,12 @@
-/** Many payloads at the size limit at once (reliability.md, F76), with a service that has little memory. */
+/** A service that has little memory (reliability.md, F73 and F76). */
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { build } from '../../scripts/build.mjs';
 import { management, reach, send } from '../support/http.ts';
 import { testDatabase } from '../support/postgres.ts';
-import { startService } from '../support/service.ts';
+import { startService, type Service } from '../support/service.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const database = await testDatabase();
 const large = 'x'.repeat(4_000_000);
@@ -94,3 +96,70 @@ it('F76 histories and an inbox that are more than fit into memory: they are read
   }
   expect(service.output()).not.toMatch(/out of memory|is ended|has ended/i);
 }, 120_000);
+
+/** What a process has in memory, in MB; 0 when it has ended. */
+function residentMb({ pid }: Service): number {
+  if (!existsSync(`/proc/${pid}`)) return 0;
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024;
+}
+
+it.skipIf(process.platform !== 'linux')(
+  'F73 killed for want of memory and started again, each time later: what took it is given up after its tries, everything else completes (skipped where there is no /proc)',
+  async () => {
+    const start = (): Promise<Service> =>
+      startService({
+        modules: ['test/faults/fixtures/work.mjs'],
+        flags: [
+          ...['--database-url', database.url, '--task-hub', 'limited', '--workers', '1'],
+          ...['--lease-ms', '1000', '--poll-ms', '100'],
+        ],
+      });
+    let service = await start();
+    const limitMb = residentMb(service) + 300;
+    const begin = async (name: string, input: unknown): Promise<string> => {
+      const { status, body } = await send('POST', `${management(service.url)}/orchestrators/${name}`, input);
+      expect(status).toBe(202);
+      return body.id;
+    };
+    const chains = await Promise.all([1, 2, 3, 4].map(() => begin('Chain', { steps: 3, ms: 200 })));
+    const hoarder = await begin('Hoarder', { mb: 600 });
+    // What the kernel does to a container, and whoever looks after containers.
+    let kills = 0;
+    let isWatched = true;
+    const watch = (async () => {
+      while (isWatched) {
+        await pause(10);
+        if (residentMb(service) <= limitMb) continue;
+        kills += 1;
+        await service.end('SIGKILL');
+        await pause(Math.min(400, 50 * 2 ** kills));
+        service = await start();
+      }
+    })();
+    onTestFinished(() => {
+      isWatched = false;
+      return watch;
+    });
+    const failed = await waitFor(
+      async () => {
+        const answer = await send('GET', `${management(service.url)}/instances/${hoarder}`).catch(() => undefined);
+        return answer?.body.runtimeStatus === 'Failed' && answer.body;
+      },
+      { what: 'the one that takes too much to be given up', timeoutMs: 120_000, intervalMs: 100 },
+    );
+    expect(JSON.stringify(failed.output)).toMatch(/died with its process or ran out of memory.*third time/);
+    // Beside others, where nobody is to blame, then three times alone.
+    expect(kills).toBeGreaterThanOrEqual(3);
+    expect(kills).toBeLessThanOrEqual(8);
+    for (const id of chains) {
+      const { body } = await reach(
+        `${management(service.url)}/instances/${id}`,
+        ({ runtimeStatus }) => runtimeStatus === 'Completed',
+        { what: `${id} to complete` },
+      );
+      expect(body.output).toHaveLength(3);
+    }
+    expect(residentMb(service)).toBeLessThan(limitMb);
+  },
+  150_000,
+);

@@ -1,15 +1,17 @@
 /** Faults that come from what others do with the same tables, or with the answers (reliability.md 4.1, 4.3 and 4.4). */
-import { describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { activity, orchestration } from '../../src/model/functions.ts';
-import { testDatabase } from '../support/postgres.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { execute } from '../support/sql.ts';
 import { freshName } from '../support/task-hubs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { openNode } from './support.ts';
+import { openNode, timed } from './support.ts';
 
 describe('faults of rows and of readers', async () => {
   const database = await testDatabase();
+  const free = await testDatabase();
   const { schema, url: databaseUrl } = database;
 
   it('F14: whoever polls during faults never sees a status go back, and an id that was acknowledged never gives 404', async () => {
@@ -143,4 +145,69 @@ describe('faults of rows and of readers', async () => {
       'drop trigger twice_messages on messages; drop trigger twice_activity_tasks on activity_tasks',
     );
   }, 60_000);
+
+  it('F61: while another session holds a snapshot at least half as much gets done, and afterwards dead rows and their room are free', async () => {
+    const held = database;
+    const node = async ({ url, schema: own }: TestDatabase): Promise<() => Promise<number>> => {
+      const taskHub = 'busy';
+      const echo = activity('Echo', (n: number) => n);
+      const body = orchestration('Body', async (ctx) => ctx.callActivity(echo, await ctx.waitForExternalEvent('go')));
+      // Starts, events, activities: all of them go through the tables.
+      const { hub } = await openNode({ databaseUrl: url, schema: own, taskHub, functions: [body] });
+      await openNode({ databaseUrl: url, schema: own, taskHub, functions: [echo] });
+      return async () => {
+        const { ms } = await timed(
+          (async () => {
+            const ids = await Promise.all(Array.from({ length: 200 }, () => hub.client.startNew(body)));
+            await Promise.all(ids.map((id) => hub.client.raiseEvent(id, 'go', 1)));
+            for (const id of ids) await hub.client.waitForCompletion(id, { timeoutMs: 20_000 });
+          })(),
+        );
+        return ms;
+      };
+    };
+    const [withHolder, without] = [await node(held), await node(free)];
+    for (const batch of [withHolder, without, withHolder, without]) await batch();
+    const holder = new pg.Client({ connectionString: held.url });
+    onTestFinished(() => holder.end());
+    await holder.connect();
+    await holder.query('begin isolation level repeatable read');
+    await holder.query(`select from ${held.schema}.instances limit 1`);
+    // What an hour leaves behind where whoever looks for work begins to look: 30 messages a second.
+    await execute(
+      held,
+      `insert into messages (instance_key, hub_id, visible_at, event)
+       select 0, id, now() - interval '1 hour', '{}' from task_hubs, generate_series(1, 100000) where name = 'busy'`,
+    );
+    await execute(held, 'delete from messages where instance_key = 0');
+    // In turn, as other tests run at the same time; these only ever add to the time.
+    const times = { held: [await withHolder()], free: [await without()] };
+    const isHalf = (): boolean => Math.min(...times.held) < 2 * Math.min(...times.free);
+    for (let pair = 1; pair < 10 && (pair < 3 || !isHalf()); pair += 1) {
+      times.held.push(await withHolder());
+      times.free.push(await without());
+    }
+    expect(isHalf(), JSON.stringify(times)).toBe(true);
+
+    const sweep = async (): Promise<{ readonly dead: number; readonly bytes: number }> => {
+      await execute(held, 'vacuum messages');
+      const [row] = await execute<{ readonly dead: string; readonly bytes: string }>(
+        held,
+        `select n_dead_tup as dead, pg_relation_size(relid) as bytes from pg_stat_user_tables
+         where schemaname = $1 and relname = 'messages'`,
+        [held.schema],
+      );
+      return { dead: Number(row?.dead), bytes: Number(row?.bytes) };
+    };
+    const during = await sweep();
+    expect(during.dead).toBeGreaterThan(100_000);
+    await holder.query('rollback');
+    await waitFor(
+      async () => {
+        const { dead, bytes } = await sweep();
+        return dead < 1_000 && bytes < during.bytes / 2;
+      },
+      { timeoutMs: 20_000, intervalMs: 200, what: 'dead rows to be gone' },
+    );
+  }, 90_000);
 });

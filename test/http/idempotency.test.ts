@@ -84,6 +84,13 @@ describe('a repeated call is carried out once', () => {
     expectEmpty(await raise(), 202);
   });
 
+  test('F05: without a key each event that was accepted is kept', async () => {
+    const id = await api.running('Twice');
+    const raise = () => api.post(`/instances/${id}/raiseEvent/Go`, { body: 'same' });
+    for (const answer of [await raise(), await raise()]) expectEmpty(answer, 202);
+    expect(await api.reach(id, 'Completed')).toMatchObject({ output: ['same', 'same'] });
+  });
+
   test('a suspend and a resume, which would be refused the second time', async () => {
     const id = await api.running('WaitGo');
     expectEmpty(await twice(() => api.post(`/instances/${id}/suspend`, { headers: withKey('s') })), 202);

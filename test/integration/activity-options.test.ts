@@ -143,7 +143,7 @@ inBothModes('the time-out of an activity', ({ open, database }) => {
   });
 });
 
-inBothModes('the signal of an activity', ({ open }) => {
+inBothModes('the signal of an activity', ({ open, database }) => {
   it.each(['locally', 'from the queue'])(
     'that throws when the process stops has not failed: it runs again (%s)',
     async (how) => {
@@ -189,6 +189,12 @@ inBothModes('the signal of an activity', ({ open }) => {
     await waitFor(() => reasons.length > 0);
     expect(reasons).toEqual(['AbortError']);
     expect((await hub.finish(id)).runtimeStatus).toBe('Terminated');
+    // Its result is dropped, and so is its row.
+    expect(eventsOf(await historyOf(hub, id), 'TaskCompleted')).toEqual([]);
+    expect(eventsOf(await historyOf(hub, id), 'TaskFailed')).toEqual([]);
+    await waitFor(async () => (await execute(database, 'select from activity_tasks')).length === 0, {
+      what: 'the row of the activity to be gone',
+    });
   });
 
   it('F70 aborts when the hub stops', async () => {
