@@ -21,6 +21,8 @@ import { Quarantine } from './quarantine.ts';
 import { WorkerThread } from './worker-thread.ts';
 import { limitYoungGeneration } from './young-generation.ts';
 
+/** A larger input is not copied into a thread beside those of others: its worker reads it, a few at a time (F76). In characters. */
+const maxOffered = 262_144;
 /** So long nobody may work before the service is not ready any more. */
 const downMs = 5_000;
 /** When everything has started, so that the start is not slower for it. */
@@ -146,7 +148,7 @@ export class ThreadedWorkers implements HubWorker {
   }
 
   async offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined> {
-    if (hubId !== this.#hubId || this.#isStopping) return undefined;
+    if (hubId !== this.#hubId || this.#isStopping || (start.event.input?.length ?? 0) > maxOffered) return undefined;
     const able = this.#working().filter(({ stillMs }) => stillMs < this.#options.stallMs / 2);
     if (able.length === 0) return undefined;
     this.#turn = (this.#turn + 1) % able.length;
