@@ -16,6 +16,8 @@ interface Line {
   /** In the order in which they came. */
   readonly waiting: (() => void)[];
   isPaused: boolean;
+  /** Whether somebody sees to it that it stays paused. */
+  isGuarded: boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export function limitPipelining(app: FastifyInstance): void {
     const { socket } = request.raw;
     let line = lines.get(socket);
     if (line === undefined) {
-      line = { open: 0, waiting: [], isPaused: false };
+      line = { open: 0, waiting: [], isPaused: false, isGuarded: false };
       lines.set(socket, line);
     }
     const own = line;
@@ -79,9 +81,9 @@ function goOn(socket: Socket, line: Line): void {
 function hold(socket: Socket, line: Line): void {
   line.isPaused = true;
   socket.pause();
-  if (socket.listenerCount('resume', again) > 0) return;
-  socket.on('resume', again);
-  function again(): void {
+  if (line.isGuarded) return;
+  line.isGuarded = true;
+  socket.on('resume', () => {
     if (line.isPaused) socket.pause();
-  }
+  });
 }

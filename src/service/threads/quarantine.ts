@@ -11,10 +11,9 @@ import type { SupervisorStore } from '../../store/supervisor-store.ts';
 import type { WorkerSnapshot } from '../../worker/counters.ts';
 import { BackOff } from './back-off.ts';
 import { processDied } from './endings.ts';
+import { HeadCounts } from './head-counts.ts';
 import type { Persistence } from './persistence.ts';
 import type { FromQuarantine, QuarantineData, ToQuarantine } from './protocol.ts';
-
-const countTimeoutMs = 1_000;
 
 export interface QuarantineOptions {
   readonly store: SupervisorStore;
@@ -34,8 +33,7 @@ export class Quarantine {
   #ended: Promise<void> = Promise.resolve();
   #pause: NodeJS.Timeout | undefined;
   #isStopping = false;
-  #nextId = 0;
-  readonly #counts = new Map<number, (snapshots: readonly WorkerSnapshot[]) => void>();
+  readonly #counts = new HeadCounts();
 
   constructor(options: QuarantineOptions) {
     this.#options = options;
@@ -64,7 +62,7 @@ export class Quarantine {
     child.on('message', (message: FromQuarantine) => {
       if (message.kind === 'log') writeLog(message.line);
       else if (message.kind === 'registered') workerIds.push(message.workerId);
-      else this.#counts.get(message.id)?.(message.snapshots);
+      else this.#counts.answer(message.id, message.snapshots);
     });
     this.#ended = new Promise<void>((resolve) => {
       const over = (how: string): void => {
@@ -73,7 +71,7 @@ export class Quarantine {
           log.error({ pid: child.pid }, `the process that ran suspects has ended (${how})`);
           void this.#count(workerIds, how);
         }
-        for (const done of [...this.#counts.values()]) done([]);
+        this.#counts.letGo();
         resolve();
       };
       child.once('exit', (code, signal) => over(signal ?? `exit code ${code}`));
@@ -102,18 +100,7 @@ export class Quarantine {
   /** What its workers have counted; nothing when it does not answer. */
   async snapshots(): Promise<readonly WorkerSnapshot[]> {
     if (this.#child === undefined) return [];
-    this.#nextId += 1;
-    const id = this.#nextId;
-    return new Promise((resolve) => {
-      const done = (snapshots: readonly WorkerSnapshot[]): void => {
-        clearTimeout(timer);
-        this.#counts.delete(id);
-        resolve(snapshots);
-      };
-      const timer = setTimeout(() => done([]), countTimeoutMs);
-      this.#counts.set(id, done);
-      this.#send({ kind: 'count', id });
-    });
+    return this.#counts.ask((id) => this.#send({ kind: 'count', id }));
   }
 
   /** Ends it unless it is at work. @returns whether it is gone, or going */

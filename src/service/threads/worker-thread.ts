@@ -2,6 +2,7 @@
 import { Worker as NodeWorker } from 'node:worker_threads';
 import type { NewInstance, StartOffer, WorkerId, WorkNotification } from '../../model/work.ts';
 import type { WorkerSnapshot } from '../../worker/counters.ts';
+import { HeadCounts } from './head-counts.ts';
 import { Outbox } from './outbox.ts';
 import {
   SharedState,
@@ -15,7 +16,6 @@ import {
 
 /** Longer is not waited for whether a thread takes a start: then it is stored for whoever comes. */
 const offerTimeoutMs = 250;
-const countTimeoutMs = 1_000;
 
 /**
  * - `loading`, `ready`: works nothing;
@@ -64,7 +64,7 @@ export class WorkerThread {
   #beats = 0;
   #nextId = 0;
   readonly #offers = new Map<number, (offer: OfferedStart | undefined) => void>();
-  readonly #counts = new Map<number, (snapshots: readonly WorkerSnapshot[]) => void>();
+  readonly #counts = new HeadCounts();
   #exit: ThreadEnd['exit'];
   #error: Error | undefined;
 
@@ -120,7 +120,8 @@ export class WorkerThread {
   }
 
   async offer(hubId: number, start: NewInstance): Promise<StartOffer | undefined> {
-    const id = this.#newId();
+    this.#nextId += 1;
+    const id = this.#nextId;
     const offered = await new Promise<OfferedStart | undefined>((resolve) => {
       const timer = setTimeout(() => {
         const owner = this.#runs(start);
@@ -149,17 +150,7 @@ export class WorkerThread {
 
   /** What its worker has counted; nothing when it does not answer. */
   count(): Promise<readonly WorkerSnapshot[]> {
-    const id = this.#newId();
-    return new Promise((resolve) => {
-      const done = (snapshots: readonly WorkerSnapshot[]): void => {
-        clearTimeout(timer);
-        this.#counts.delete(id);
-        resolve(snapshots);
-      };
-      const timer = setTimeout(() => done([]), countTimeoutMs);
-      this.#counts.set(id, done);
-      this.post({ kind: 'count', id });
-    });
+    return this.#counts.ask((id) => this.post({ kind: 'count', id }));
   }
 
   retire(message: Omit<Extract<ToThread, { kind: 'retire' }>, 'kind'>): void {
@@ -177,11 +168,6 @@ export class WorkerThread {
   async terminate(): Promise<void> {
     this.#become('ended');
     await this.#thread.terminate();
-  }
-
-  #newId(): number {
-    this.#nextId += 1;
-    return this.#nextId;
   }
 
   #become(state: ThreadState): void {
@@ -203,7 +189,7 @@ export class WorkerThread {
         return answer?.(offer);
       }
       case 'counted':
-        return this.#counts.get(message.id)?.(message.snapshots);
+        return this.#counts.answer(message.id, message.snapshots);
       case 'registered':
         this.workerId = message.workerId;
         return this.#events.registered(message.workerId);
@@ -232,7 +218,7 @@ export class WorkerThread {
   #letGo(): void {
     for (const answer of [...this.#offers.values()]) answer(undefined);
     this.#offers.clear();
-    for (const done of [...this.#counts.values()]) done([]);
+    this.#counts.letGo();
     this.#become('ended');
   }
 }
